@@ -1,0 +1,1 @@
+"""The ways in: the Workload API and the operators' API, over Unix sockets."""

@@ -1,0 +1,1 @@
+"""Pure: entitlements, SVIDs held and due, and what one caller may see."""

@@ -1,0 +1,1 @@
+"""Pure: our own standing with the server."""

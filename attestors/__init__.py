@@ -1,0 +1,1 @@
+"""What proves a node or a workload: plugins, loaded by entry point."""

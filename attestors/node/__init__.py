@@ -1,0 +1,1 @@
+"""Node attestors: the agent half gives evidence, the server half verifies it."""

@@ -1,0 +1,1 @@
+"""Workload attestors: from a process to its selectors."""

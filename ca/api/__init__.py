@@ -1,0 +1,1 @@
+"""The ways in: gRPC for agents, REST for administrators."""

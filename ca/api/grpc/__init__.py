@@ -1,0 +1,1 @@
+"""SPIRE's server API and our own agent stream, over gRPC."""

@@ -1,0 +1,1 @@
+"""The administrators' API over HTTP."""

@@ -1,0 +1,1 @@
+"""Pure: our own keys, X.509 and JWT alike, and when they rotate."""

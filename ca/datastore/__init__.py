@@ -1,0 +1,1 @@
+"""What must survive: SQLAlchemy Core, values in, values out."""

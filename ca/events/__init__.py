@@ -1,0 +1,1 @@
+"""What happened, as frozen values; the audit log and the metrics observe them."""

@@ -1,0 +1,1 @@
+"""Pure: what was registered and attested, and who may do what."""

@@ -1,0 +1,1 @@
+"""How a process lives: clock, entropy, watches, settings, logging, supervision. Knows no SPIFFE."""

@@ -1,0 +1,1 @@
+"""What travels between processes: messages, statuses, the gRPC layer and TLS."""
