@@ -1,0 +1,84 @@
+# What a person types: `make demo`, `make test`, `make check`. Each makes the virtual environment
+# it needs by itself, and is quick the second time.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test check proto bench test-spire clean
+
+PYTHON ?= python3
+WORKERS ?= 2
+DURATION ?=
+PYTEST_ARGS ?=
+
+# Whoever runs this in a checkout of somebody else (root in a user's, say) leaves nothing in it:
+# what is made goes to a cache folder of their own.
+ifeq ($(shell id -u),$(shell stat -c %u .))
+STATE := $(CURDIR)
+VENV := $(STATE)/.venv
+else
+STATE := $(or $(XDG_CACHE_HOME),$(if $(filter 0,$(shell id -u)),/var/cache,$(HOME)/.cache))/finial/$(shell echo '$(CURDIR)' | cksum | cut -d' ' -f1)
+VENV := $(STATE)/venv
+export PYTHONPYCACHEPREFIX := $(STATE)/pycache
+endif
+export RUFF_CACHE_DIR := $(STATE)/.ruff_cache
+export MYPY_CACHE_DIR := $(STATE)/.mypy_cache
+export HYPOTHESIS_STORAGE_DIRECTORY := $(STATE)/.hypothesis
+export COVERAGE_FILE := $(STATE)/.coverage
+
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -o cache_dir=$(STATE)/.pytest_cache
+FAST := tests/unit tests/spec tests/contracts
+
+help:
+	@echo 'make demo [DURATION=40]   two services that keep talking over rotated mTLS'
+	@echo 'make check                format, lint, types, import contracts, fast tests'
+	@echo 'make test                 everything, the end-to-end tests too'
+	@echo 'make bench                the figures of benchmarks/RESULTS.md, as a table'
+	@echo 'make proto                generate finial/wire/pb from finial/wire/proto'
+	@echo 'make test-spire SPIRE_AGENT=... SPIRE_SERVER=...   against a real SPIRE'
+	@echo 'make clean                remove what was made'
+
+demo: $(VENV)/.demo
+	@DURATION='$(DURATION)' $(BIN)/python examples/demo
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --cache-dir $(STATE)/.import_linter_cache
+	$(PYTEST) -q -n $(WORKERS) $(FAST) $(PYTEST_ARGS)
+
+test: $(VENV)/.test
+	$(PYTEST) -n $(WORKERS) tests $(PYTEST_ARGS)
+
+proto: $(VENV)/.test
+	$(BIN)/python -m finial.wire.proto.generate
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+test-spire: $(VENV)/.test
+	@test -x '$(SPIRE_AGENT)' || { echo 'name the binaries: make test-spire SPIRE_AGENT=/path/spire-agent SPIRE_SERVER=/path/spire-server' >&2; exit 2; }
+	@test -x '$(SPIRE_SERVER)' || { echo 'name the binaries: make test-spire SPIRE_AGENT=/path/spire-agent SPIRE_SERVER=/path/spire-server' >&2; exit 2; }
+	SPIRE_AGENT='$(SPIRE_AGENT)' SPIRE_SERVER='$(SPIRE_SERVER)' $(PYTEST) -v tests/interop/spire $(PYTEST_ARGS)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'installing finial and what the demo needs ...'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'installing finial and what its tests need ...'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.demo
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo 'finial needs Python 3.11 or later: sudo apt-get install python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'finial needs Python 3.11 or later; this is' `$(PYTHON) --version`': make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'the module venv of Python is missing: sudo apt-get install python3-venv' >&2; exit 1; }
+	@mkdir -p $(dir $(VENV))
+	@$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) $(STATE)/pycache $(RUFF_CACHE_DIR) $(MYPY_CACHE_DIR) $(HYPOTHESIS_STORAGE_DIRECTORY) \
+		$(STATE)/.pytest_cache $(STATE)/.import_linter_cache $(COVERAGE_FILE)*
