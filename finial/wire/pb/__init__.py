@@ -1,0 +1,1 @@
+"""Generated messages; see finial/wire/proto. Import modules, such as `agent_pb2`."""

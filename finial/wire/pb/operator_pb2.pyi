@@ -1,0 +1,36 @@
+from google.protobuf import empty_pb2 as _empty_pb2
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Status(_message.Message):
+    __slots__ = ("agent_id", "trust_domain", "svid_expires_at", "svid_serial", "server_address", "connected", "last_sync", "entries", "x509_svids", "jwt_svids", "streams", "version", "synced")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    SVID_EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    SVID_SERIAL_FIELD_NUMBER: _ClassVar[int]
+    SERVER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    LAST_SYNC_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    X509_SVIDS_FIELD_NUMBER: _ClassVar[int]
+    JWT_SVIDS_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SYNCED_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    trust_domain: str
+    svid_expires_at: int
+    svid_serial: str
+    server_address: str
+    connected: bool
+    last_sync: int
+    entries: int
+    x509_svids: int
+    jwt_svids: int
+    streams: int
+    version: str
+    synced: bool
+    def __init__(self, agent_id: _Optional[str] = ..., trust_domain: _Optional[str] = ..., svid_expires_at: _Optional[int] = ..., svid_serial: _Optional[str] = ..., server_address: _Optional[str] = ..., connected: _Optional[bool] = ..., last_sync: _Optional[int] = ..., entries: _Optional[int] = ..., x509_svids: _Optional[int] = ..., jwt_svids: _Optional[int] = ..., streams: _Optional[int] = ..., version: _Optional[str] = ..., synced: _Optional[bool] = ...) -> None: ...

@@ -1,0 +1,51 @@
+"""Generated from svid.proto; do not edit."""
+
+from finial.wire.pb import types_pb2 as _types
+from finial.wire.pool import build as _build
+
+_build(
+    b'\n\nsvid.proto\x12\x18spire.api.server.svid.v1\x1a\x0btypes.proto"9\n\x13MintX'
+    b'509SVIDRequest\x12\x10\n\x03csr\x18\x01 \x01(\x0cR\x03csr\x12\x10\n\x03ttl\x18\x02 \x01(\x05R\x03ttl"E\n\x14MintX5'
+    b'09SVIDResponse\x12-\n\x04svid\x18\x01 \x01(\x0b2\x19.spire.api.types.X509SVIDR\x04svi'
+    b'd"\x9d\x01\n\x12MintWITSVIDRequest\x12)\n\x02id\x18\x01 \x01(\x0b2\x19.spire.api.types.SPIFF'
+    b'EIDR\x02id\x12\x1d\n\npublic_key\x18\x02 \x01(\x0cR\tpublicKey\x12\x10\n\x03ttl\x18\x03 \x01(\x05R\x03ttl\x12+\n\x11'
+    b'signing_algorithm\x18\x04 \x01(\tR\x10signingAlgorithm"C\n\x13MintWITSVIDResp'
+    b'onse\x12,\n\x04svid\x18\x01 \x01(\x0b2\x18.spire.api.types.WITSVIDR\x04svid"m\n\x12MintJW'
+    b'TSVIDRequest\x12)\n\x02id\x18\x01 \x01(\x0b2\x19.spire.api.types.SPIFFEIDR\x02id\x12\x1a\n\x08a'
+    b'udience\x18\x02 \x03(\tR\x08audience\x12\x10\n\x03ttl\x18\x03 \x01(\x05R\x03ttl"C\n\x13MintJWTSVIDResp'
+    b'onse\x12,\n\x04svid\x18\x01 \x01(\x0b2\x18.spire.api.types.JWTSVIDR\x04svid"^\n\x17BatchN'
+    b'ewX509SVIDRequest\x12C\n\x06params\x18\x01 \x03(\x0b2+.spire.api.server.svid.v1'
+    b'.NewX509SVIDParamsR\x06params"\xd9\x01\n\x18BatchNewX509SVIDResponse\x12S\n\x07r'
+    b'esults\x18\x01 \x03(\x0b29.spire.api.server.svid.v1.BatchNewX509SVIDResp'
+    b'onse.ResultR\x07results\x1ah\n\x06Result\x12/\n\x06status\x18\x01 \x01(\x0b2\x17.spire.api.t'
+    b'ypes.StatusR\x06status\x12-\n\x04svid\x18\x02 \x01(\x0b2\x19.spire.api.types.X509SVID'
+    b'R\x04svid"J\n\x11NewJWTSVIDRequest\x12\x19\n\x08entry_id\x18\x01 \x01(\tR\x07entryId\x12\x1a\n\x08au'
+    b'dience\x18\x02 \x03(\tR\x08audience"\\\n\x16BatchNewWITSVIDRequest\x12B\n\x06params\x18\x01'
+    b' \x03(\x0b2*.spire.api.server.svid.v1.NewWITSVIDParamsR\x06params"\xd6\x01\n'
+    b'\x17BatchNewWITSVIDResponse\x12R\n\x07results\x18\x01 \x03(\x0b28.spire.api.server'
+    b'.svid.v1.BatchNewWITSVIDResponse.ResultR\x07results\x1ag\n\x06Result\x12/'
+    b'\n\x06status\x18\x01 \x01(\x0b2\x17.spire.api.types.StatusR\x06status\x12,\n\x04svid\x18\x02 \x01('
+    b'\x0b2\x18.spire.api.types.WITSVIDR\x04svid"B\n\x12NewJWTSVIDResponse\x12,\n\x04s'
+    b'vid\x18\x01 \x01(\x0b2\x18.spire.api.types.JWTSVIDR\x04svid"S\n\x1aNewDownstreamX5'
+    b'09CARequest\x12\x10\n\x03csr\x18\x01 \x01(\x0cR\x03csr\x12#\n\rpreferred_ttl\x18\x02 \x01(\x05R\x0cprefer'
+    b'redTtl"l\n\x1bNewDownstreamX509CAResponse\x12"\n\rca_cert_chain\x18\x01 \x03(\x0c'
+    b'R\x0bcaCertChain\x12)\n\x10x509_authorities\x18\x02 \x03(\x0cR\x0fx509Authorities"@\n\x11'
+    b'NewX509SVIDParams\x12\x19\n\x08entry_id\x18\x01 \x01(\tR\x07entryId\x12\x10\n\x03csr\x18\x02 \x01(\x0cR\x03c'
+    b'sr"y\n\x10NewWITSVIDParams\x12\x19\n\x08entry_id\x18\x01 \x01(\tR\x07entryId\x12\x1d\n\npublic_'
+    b'key\x18\x02 \x01(\x0cR\tpublicKey\x12+\n\x11signing_algorithm\x18\x03 \x01(\tR\x10signingAlgo'
+    b'rithm2\xae\x06\n\x04SVID\x12m\n\x0cMintX509SVID\x12-.spire.api.server.svid.v1.Mi'
+    b'ntX509SVIDRequest\x1a..spire.api.server.svid.v1.MintX509SVIDRes'
+    b'ponse\x12j\n\x0bMintJWTSVID\x12,.spire.api.server.svid.v1.MintJWTSVIDR'
+    b'equest\x1a-.spire.api.server.svid.v1.MintJWTSVIDResponse\x12j\n\x0bMin'
+    b'tWITSVID\x12,.spire.api.server.svid.v1.MintWITSVIDRequest\x1a-.spi'
+    b're.api.server.svid.v1.MintWITSVIDResponse\x12y\n\x10BatchNewX509SVI'
+    b'D\x121.spire.api.server.svid.v1.BatchNewX509SVIDRequest\x1a2.spire'
+    b'.api.server.svid.v1.BatchNewX509SVIDResponse\x12g\n\nNewJWTSVID\x12+'
+    b'.spire.api.server.svid.v1.NewJWTSVIDRequest\x1a,.spire.api.serv'
+    b'er.svid.v1.NewJWTSVIDResponse\x12v\n\x0fBatchNewWITSVID\x120.spire.api'
+    b'.server.svid.v1.BatchNewWITSVIDRequest\x1a1.spire.api.server.sv'
+    b'id.v1.BatchNewWITSVIDResponse\x12\x82\x01\n\x13NewDownstreamX509CA\x124.spir'
+    b'e.api.server.svid.v1.NewDownstreamX509CARequest\x1a5.spire.api.'
+    b'server.svid.v1.NewDownstreamX509CAResponseb\x06proto3',
+    globals(),
+)
