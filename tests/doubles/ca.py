@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -106,11 +107,11 @@ class SmallCa:
     def pem(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
-    def workload(self, path: str = "/web", **changes: object) -> Signed:
+    def workload(self, path: str = "/web", **changes: Any) -> Signed:
         """An X.509-SVID as the standard wants it; `changes` go to `sign`."""
         return self.leaf([f"spiffe://{self.trust_domain}{path}"], **changes)
 
-    def leaf(self, uris: Sequence[str] = (), dns: Sequence[str] = (), **changes: object) -> Signed:
+    def leaf(self, uris: Sequence[str] = (), dns: Sequence[str] = (), **changes: Any) -> Signed:
         """A leaf with these alternative names and the usual extensions."""
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
         names += [x509.DNSName(name) for name in dns]
@@ -121,9 +122,9 @@ class SmallCa:
         ]
         if names:
             extensions.append((x509.SubjectAlternativeName(names), False))
-        return self.sign(**{"extensions": extensions, **changes})  # type: ignore[arg-type]
+        return self.sign(**{"extensions": extensions, **changes})
 
-    def intermediate(self, path: str = "", **changes: object) -> "SmallCa":
+    def intermediate(self, path: str = "", **changes: Any) -> "SmallCa":
         """An authority below this one, whose leaves carry it in their chain."""
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (x509.BasicConstraints(ca=True, path_length=None), True),
@@ -132,7 +133,7 @@ class SmallCa:
         ]
         subject = name(f"intermediate of {self.trust_domain}")
         wanted = {"extensions": extensions, "subject": subject, **changes}
-        signed = self.sign(**wanted)  # type: ignore[arg-type]
+        signed = self.sign(**wanted)
         return SmallCa(self.trust_domain, now=self.now, signed=signed)
 
     def sign(
