@@ -1,1 +1,1 @@
-"""The command `finial`; nothing imports it."""
+"""The command `finial`."""

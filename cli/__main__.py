@@ -1,0 +1,48 @@
+"""The command `finial`: `finial --help` lists what it does."""
+
+import sys
+
+import click
+
+from cli.lazy import Later, LazyGroup
+
+_COMMANDS = {
+    "up": Later("cli.up.command", "up", "run a server and an agent for development"),
+    "ca": Later("cli.commands.ca", "ca", "run the CA server"),
+    "agent": Later("cli.commands.agent", "agent", "run a node's agent; list, ban, evict agents"),
+    "entry": Later("cli.commands.entry", "entry", "say which workload gets which identity"),
+    "token": Later("cli.commands.token", "token", "let a node join"),
+    "api-token": Later("cli.commands.api_token", "api_token", "let an administrator in over HTTPS"),
+    "bundle": Later("cli.commands.bundle", "bundle", "show or export the trust bundle"),
+    "authority": Later("cli.commands.authority", "authority", "list the signing keys"),
+    "fetch": Later("cli.commands.fetch", "fetch", "fetch SVIDs and bundles, as a workload"),
+    "validate": Later("cli.commands.validate", "validate", "validate a JWT-SVID, as a workload"),
+    "mint": Later("cli.commands.mint", "mint", "sign an SVID by hand"),
+    "healthcheck": Later("cli.commands.healthcheck", "healthcheck", "ask whether both are well"),
+    "inspect": Later("cli.commands.inspect", "inspect", "show and judge an SVID, bundle or token"),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    later=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 done, 1 refused, 2 wrong usage, 3 not found, 4 unreachable.",
+)
+@click.version_option(package_name="finial", prog_name="finial")
+def root() -> None:
+    """SPIFFE identity for every process.
+
+    Start with `finial up --dir /tmp/finial`, which prints what to try next.
+    """
+
+
+def main() -> None:
+    """Run the command line and end with its exit status."""
+    from cli.outcome import run
+
+    sys.exit(run(root, sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""How a command ends: its exit status, and the sentence that says why."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from finial.spiffe.refusal import Kind, Refusal
+
+DONE: Final = 0
+REFUSED: Final = 1
+USAGE: Final = 2
+NOT_FOUND: Final = 3
+UNREACHABLE: Final = 4
+INTERRUPTED: Final = 130
+
+_STATUS: Final = {
+    Kind.NOT_FOUND: NOT_FOUND,
+    Kind.UNAVAILABLE: UNREACHABLE,
+    Kind.TIMEOUT: UNREACHABLE,
+}
+
+
+def run(command: click.Command, arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit status."""
+    try:
+        result = command.main(
+            list(arguments), prog_name="finial", standalone_mode=False, windows_expand_args=False
+        )
+    except click.ClickException as wrong:
+        wrong.show()
+        return USAGE if isinstance(wrong, click.UsageError) else REFUSED
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`finial entry list | head`); Python would complain
+        # again while it flushes at exit.
+        sys.stderr.close()
+        return DONE
+    except Refusal as refusal:
+        _tell(refusal, as_json=_wants_json(arguments))
+        return status_of(refusal)
+    return result if isinstance(result, int) else DONE
+
+
+def status_of(refusal: Refusal) -> int:
+    """Return the exit status that belongs to a refusal."""
+    return _STATUS.get(refusal.kind, REFUSED)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    pairs = zip(arguments, (*arguments[1:], ""), strict=True)
+    return any(one == "--output=json" or (one, two) == ("--output", "json") for one, two in pairs)
+
+
+def _tell(refusal: Refusal, *, as_json: bool) -> None:
+    if as_json:
+        said = {
+            "kind": refusal.kind.value,
+            "detail": refusal.detail,
+            "field": refusal.field,
+            "value": refusal.value,
+            "remedy": refusal.remedy,
+        }
+        click.echo(json.dumps({"error": {k: v for k, v in said.items() if v}}), err=True)
+        return
+    place = f" ({refusal.field}: {refusal.value!r})" if refusal.field and refusal.value else ""
+    click.echo(f"finial: {refusal.detail}{place}", err=True)
+    if refusal.remedy:
+        click.echo(f"  try: {refusal.remedy}", err=True)
