@@ -1,0 +1,150 @@
+"""The REST API as the command's own acts use it; a problem document comes back as a refusal."""
+
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import httpx
+
+from cli.place import Place
+from finial.spiffe.refusal import Kind, Refusal
+
+TIMEOUT: Final = 30.0
+PAGE: Final = 500
+_TYPE: Final = "urn:finial:refusal:"
+
+Document = dict[str, Any]
+
+
+class Administration:
+    """A connection to a server's REST API; use it in a `with` statement."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
+        self._client = httpx.Client(
+            transport=_transport(place),
+            base_url=place.url or "http://localhost",
+            headers=headers,
+            timeout=TIMEOUT,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> "Administration":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, **query: object) -> Document:
+        """Ask for a document; parameters that are None are left out."""
+        return self._call("GET", path, query=query)
+
+    def text(self, path: str, **query: object) -> str:
+        """Ask for something that is not JSON."""
+        return self._answer("GET", path, query=query).text
+
+    def post(self, path: str, document: Mapping[str, object]) -> Document:
+        """Create something or act."""
+        return self._call("POST", path, document=document)
+
+    def patch(self, path: str, document: Mapping[str, object], *, revision: str = "") -> Document:
+        """Change something by a merge patch, if it still has that revision."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        if revision:
+            headers["If-Match"] = revision
+        return self._call("PATCH", path, document=document, headers=headers)
+
+    def delete(self, path: str) -> None:
+        """Remove something."""
+        self._answer("DELETE", path)
+
+    def every(self, path: str, **query: object) -> Iterator[Document]:
+        """Walk through a list, page by page."""
+        token: str | None = None
+        while True:
+            page = self.get(path, page_size=PAGE, page_token=token, **query)
+            yield from page["items"]
+            token = page.get("next_page_token") or None
+            if token is None:
+                return
+
+    def _call(self, verb: str, path: str, **parts: Any) -> Document:
+        answer = self._answer(verb, path, **parts)
+        document = answer.json() if answer.content else {}
+        assert isinstance(document, dict)
+        return document
+
+    def _answer(
+        self,
+        verb: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        document: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            answer = self._client.request(
+                verb,
+                path,
+                params=given or None,  # type: ignore[arg-type] # text, numbers and lists of them
+                json=document,
+                headers=dict(headers or {}),
+            )
+        except httpx.HTTPError as fault:
+            raise self._unreachable(fault) from fault
+        if answer.is_success:
+            return answer
+        raise _refusal(answer)
+
+    def _unreachable(self, fault: httpx.HTTPError) -> Refusal:
+        reason = str(fault) or type(fault).__name__
+        return Refusal(
+            Kind.UNAVAILABLE,
+            f"the server at {self._place.name} cannot be reached: {reason}",
+            remedy=_remedy(self._place, reason),
+        )
+
+
+def _transport(place: Place) -> httpx.HTTPTransport:
+    if place.socket is not None:
+        return httpx.HTTPTransport(uds=str(place.socket))
+    context = ssl.create_default_context(cafile=str(place.bundle) if place.bundle else None)
+    return httpx.HTTPTransport(verify=context)
+
+
+def _remedy(place: Place, reason: str) -> str:
+    if place.socket is None:
+        return "give --bundle FILE with the CA certificates of its trust domain" * (
+            "CERTIFICATE_VERIFY_FAILED" in reason
+        )
+    if "Permission denied" in reason:
+        return "run the command as root or as the user of the server"
+    return f"is it running? finial up --dir {place.socket.parent.parent}"
+
+
+def _refusal(answer: httpx.Response) -> Refusal:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = problem.get("detail") or problem.get("title") or f"HTTP status {answer.status_code}"
+    return Refusal(
+        _kind(str(problem.get("type", "")), answer.status_code),
+        str(detail),
+        field=str(problem.get("field", "")),
+        value=str(problem.get("value", "")),
+        remedy=str(problem.get("remedy", "")),
+    )
+
+
+def _kind(type_: str, status: int) -> Kind:
+    slug = type_.removeprefix(_TYPE).replace("-", " ")
+    by_name = {kind.value: kind for kind in Kind}
+    by_status = {401: Kind.UNAUTHENTICATED, 403: Kind.DENIED, 404: Kind.NOT_FOUND}
+    fallback = Kind.UNAVAILABLE if status in (502, 503, 504) else Kind.INVALID
+    return by_name.get(slug) or by_status.get(status) or fallback
