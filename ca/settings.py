@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from finial.keys.contract import KeyType
 from finial.runtime import settings
-from finial.runtime.settings import Duration, SettingsError, at_least, setting
+from finial.runtime.duration import Duration
+from finial.runtime.settings import SettingsError, at_least, setting
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Refusal
 
