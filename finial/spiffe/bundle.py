@@ -23,7 +23,7 @@ class X509Authority:
 
         Raises: Refusal of kind INVALID.
         """
-        return x509_certificate.load(self.der)
+        return x509_certificate.read_authority(self.der)
 
     @property
     def subject_key_id(self) -> str:

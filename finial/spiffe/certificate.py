@@ -21,9 +21,8 @@ _UNREADABLE = (
 )
 
 
-@lru_cache(maxsize=1024)
-def load(der: bytes) -> x509.Certificate:
-    """Load one certificate whose every field can be read.
+def read(der: bytes) -> x509.Certificate:
+    """Read one certificate, every field of it.
 
     Raises: Refusal of kind INVALID.
     """
@@ -38,6 +37,15 @@ def load(der: bytes) -> x509.Certificate:
     except _UNREADABLE as error:
         raise _invalid(f"the certificate cannot be read ({error})") from error
     return certificate
+
+
+@lru_cache(maxsize=512)
+def read_authority(der: bytes) -> x509.Certificate:
+    """Read a certificate that is asked for again and again; bundles hold few of them.
+
+    Raises: Refusal of kind INVALID.
+    """
+    return read(der)
 
 
 def split_der(concatenated: bytes) -> tuple[bytes, ...]:

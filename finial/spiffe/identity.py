@@ -1,7 +1,9 @@
 """SPIFFE IDs and trust domains (SPIFFE-ID)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from finial.spiffe.refusal import Kind, Refusal
@@ -9,9 +11,31 @@ from finial.spiffe.refusal import Kind, Refusal
 MAX_ID_BYTES: Final = 2048
 MAX_TRUST_DOMAIN_BYTES: Final = 255
 
-_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]+", re.ASCII)
-_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)*", re.ASCII)
-_SCHEME = "spiffe://"
+_TOO_LONG: Final = "the SPIFFE ID is longer than 2048 bytes"
+
+_SCHEME: Final = "spiffe://"
+_LONGEST_AUTHORITY: Final = len(_SCHEME) + MAX_TRUST_DOMAIN_BYTES
+_NAME: Final = r"[a-z0-9._-]+"
+_PATH: Final = r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)*"
+
+# Always with fullmatch: `$` would let a final newline pass.
+_whole = re.compile(f"{_SCHEME}({_NAME})({_PATH})", re.ASCII)
+_name = re.compile(_NAME, re.ASCII)
+_path = re.compile(_PATH, re.ASCII)
+
+_FOREIGN_TO_NAMES: Final = {
+    "?": "a SPIFFE ID has no query",
+    "#": "a SPIFFE ID has no fragment",
+    "@": "a SPIFFE ID has no user",
+    "[": "a trust domain name is no IPv6 address",
+    ":": "a SPIFFE ID has no port",
+    "%": "a trust domain name has no percent-encoding",
+}
+_FOREIGN_TO_PATHS: Final = {
+    "?": "a SPIFFE ID has no query",
+    "#": "a SPIFFE ID has no fragment",
+    "%": "a path has no percent-encoding",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,12 +53,9 @@ class TrustDomain:
 
         Raises: Refusal of kind INVALID.
         """
-        if not text:
-            raise _invalid(text, "the trust domain name is empty")
-        if len(text) > MAX_TRUST_DOMAIN_BYTES:
-            raise _invalid(text, "the trust domain name is longer than 255 bytes")
-        if not _TRUST_DOMAIN.fullmatch(text):
-            raise _invalid(text, "a trust domain name holds only a-z, 0-9, '.', '-' and '_'")
+        fault = _name_fault(text)
+        if fault:
+            raise _invalid("trust_domain", text, fault)
         return cls(text)
 
     @property
@@ -62,10 +83,11 @@ class SpiffeId:
 
         Raises: Refusal of kind INVALID.
         """
-        if not text.startswith(_SCHEME):
-            raise _invalid(text, "a SPIFFE ID begins with spiffe://")
-        name, slash, rest = text[len(_SCHEME) :].partition("/")
-        return cls.of(TrustDomain.parse(name), slash + rest)
+        # One match for all rules: this is read for every certificate, token and call.
+        found = _whole.fullmatch(text) if len(text) <= MAX_ID_BYTES else None
+        if found is None or found.end(1) > _LONGEST_AUTHORITY:
+            raise _invalid("spiffe_id", text, _id_fault(text))
+        return cls(_trust_domain(found[1]), found[2])
 
     @classmethod
     def of(cls, trust_domain: TrustDomain, path: str) -> Self:
@@ -73,12 +95,12 @@ class SpiffeId:
 
         Raises: Refusal of kind INVALID.
         """
-        if not _PATH.fullmatch(path):
-            raise _invalid(path, _path_fault(path))
-        found = cls(trust_domain, path)
-        if len(str(found)) > MAX_ID_BYTES:
-            raise _invalid(path, "the SPIFFE ID is longer than 2048 bytes")
-        return found
+        fault = _path_fault(path)
+        if fault:
+            raise _invalid("spiffe_id", path, fault)
+        if len(_SCHEME) + len(trust_domain.name) + len(path) > MAX_ID_BYTES:
+            raise _invalid("spiffe_id", path, _TOO_LONG)
+        return cls(trust_domain, path)
 
     def is_under(self, prefix: str) -> bool:
         """Whether the path is `prefix` or lies below it, segment by segment."""
@@ -88,7 +110,34 @@ class SpiffeId:
         return f"{_SCHEME}{self.trust_domain.name}{self.path}"
 
 
+@lru_cache(maxsize=1024)
+def _trust_domain(judged: str) -> TrustDomain:
+    # One value for each name spares the memory of tens of thousands of equal ones.
+    return TrustDomain(judged)
+
+
+def _id_fault(text: str) -> str:
+    if not text.startswith(_SCHEME):
+        return "a SPIFFE ID begins with spiffe://"
+    name, slash, path = text[len(_SCHEME) :].partition("/")
+    return _name_fault(name) or _path_fault(slash + path) or _TOO_LONG
+
+
+def _name_fault(name: str) -> str:
+    if not name:
+        return "the trust domain name is empty"
+    if len(name) > MAX_TRUST_DOMAIN_BYTES:
+        return "the trust domain name is longer than 255 bytes"
+    if _name.fullmatch(name):
+        return ""
+    return _foreign(
+        name, _FOREIGN_TO_NAMES, "a trust domain name holds only a-z, 0-9, '.', '-', '_'"
+    )
+
+
 def _path_fault(path: str) -> str:
+    if _path.fullmatch(path):
+        return ""
     if not path.startswith("/"):
         return "a path begins with a slash"
     if path.endswith("/"):
@@ -98,8 +147,14 @@ def _path_fault(path: str) -> str:
         return "a path has no empty segment"
     if "." in segments or ".." in segments:
         return "a path has no segment '.' or '..'"
-    return "a path segment holds only a-z, A-Z, 0-9, '.', '-' and '_'"
+    fault = "a path segment holds only a-z, A-Z, 0-9, '.', '-' and '_'"
+    return _foreign(path, _FOREIGN_TO_PATHS, fault)
 
 
-def _invalid(text: str, fault: str) -> Refusal:
-    return Refusal(Kind.INVALID, fault, field="spiffe_id", value=text[:80])
+def _foreign(text: str, faults: Mapping[str, str], otherwise: str) -> str:
+    return next((fault for mark, fault in faults.items() if mark in text), otherwise)
+
+
+def _invalid(field: str, text: str, fault: str) -> Refusal:
+    # Shown with escapes, since what was refused may hold anything at all.
+    return Refusal(Kind.INVALID, fault, field=field, value=ascii(text[:80])[1:-1])

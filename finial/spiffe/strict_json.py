@@ -9,7 +9,8 @@ from finial.spiffe.refusal import Kind, Refusal
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 32
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and content with a string that never ends: no text makes it go back.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
 
 
@@ -55,6 +56,8 @@ def loads_object(document: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, ob
 
 def _judge_depth(text: str, max_depth: int) -> None:
     # Counted before parsing, since the parser itself recurses.
+    if text.count("[") + text.count("{") <= max_depth:
+        return
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(text):
         mark = token.group()

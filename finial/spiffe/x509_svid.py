@@ -44,10 +44,10 @@ class X509Svid:
         """
         if not 1 <= len(chain) <= MAX_CHAIN:
             raise _invalid(f"a chain holds 1 to {MAX_CHAIN} certificates", str(len(chain)))
-        leaf = x509_certificate.load(chain[0])
+        leaf = x509_certificate.read(chain[0])
         spiffe_id = judge_leaf(leaf)
         for der in chain[1:]:
-            judge_authority(x509_certificate.load(der))
+            judge_authority(x509_certificate.read(der))
         return cls(
             id=spiffe_id,
             chain=tuple(chain),
@@ -114,7 +114,7 @@ def verify(svid: X509Svid, bundles: Mapping[TrustDomain, Bundle], now: float) ->
     bundle = bundles.get(svid.id.trust_domain)
     if bundle is None:
         raise _invalid(f"there is no bundle of the trust domain {svid.id.trust_domain}")
-    leaf, *intermediates = (x509_certificate.load(der) for der in svid.chain)
+    leaf, *intermediates = (x509_certificate.read(der) for der in svid.chain)
     anchors = [authority.certificate for authority in bundle.x509_authorities]
     validate_path(leaf, intermediates, anchors, now)
     return judge_leaf(leaf)
