@@ -1,0 +1,130 @@
+"""What happened in the agent, as frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from finial.spiffe.identity import SpiffeId
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who called on a socket of ours, as the kernel says."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAttested:
+    """The agent proved its node and received its own SVID."""
+
+    agent_id: SpiffeId
+    server: str
+    serial: int
+    expires_at: int
+    reattestable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRenewed:
+    """The agent's own SVID was replaced."""
+
+    agent_id: SpiffeId
+    server: str
+    serial: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StandingLost:
+    """The server denies us, or our SVID expired."""
+
+    agent_id: SpiffeId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesSynced:
+    """The entries we may serve were compared with the server's."""
+
+    entries: int
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SvidReceived:
+    """An X.509-SVID was signed for one of our workloads."""
+
+    spiffe_id: SpiffeId
+    entry_id: str
+    serial: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReceived:
+    """A JWT-SVID was signed for one of our workloads."""
+
+    spiffe_id: SpiffeId
+    entry_id: str
+    audience: tuple[str, ...]
+    key_id: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SigningFailed:
+    """The server gave no SVID for an entry."""
+
+    entry_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadServed:
+    """SVIDs or bundles were sent to a workload."""
+
+    caller: Caller
+    method: str
+    spiffe_ids: tuple[SpiffeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """A caller was told no."""
+
+    caller: Caller
+    method: str
+    kind: str
+    detail: str
+
+
+Event = (
+    NodeAttested
+    | NodeRenewed
+    | StandingLost
+    | EntriesSynced
+    | SvidReceived
+    | TokenReceived
+    | SigningFailed
+    | WorkloadServed
+    | CallRefused
+)
+
+
+def members(event: Event) -> Mapping[str, object]:
+    """The event's members as plain values, for a line of JSON."""
+    return {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case SpiffeId():
+            return str(value)
+        case Caller():
+            return {"pid": value.pid, "uid": value.uid, "gid": value.gid}
+        case tuple():
+            return [_plain(each) for each in value]
+        case _:
+            return value
