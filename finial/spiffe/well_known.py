@@ -37,28 +37,38 @@ def is_reserved(spiffe_id: SpiffeId) -> bool:
     return spiffe_id.is_under(RESERVED_PREFIX)
 
 
-def judge_member(spiffe_id: SpiffeId, trust_domain: TrustDomain) -> None:
+def judge_member(spiffe_id: SpiffeId, trust_domain: TrustDomain, field: str = "spiffe_id") -> None:
     """Accept a SPIFFE ID that has a path and belongs to the trust domain.
+
+    `field` names the place that a refusal speaks of.
 
     Raises: Refusal of kind INVALID.
     Spec: SPIFFE-ID section 4.1.2 (ID-28), X509-SVID section 3.1 (X509-05).
     """
     if spiffe_id.trust_domain != trust_domain:
-        raise _invalid(spiffe_id, f"the SPIFFE ID is not in the trust domain {trust_domain}")
-    if not spiffe_id.path:
-        raise _invalid(spiffe_id, "the SPIFFE ID has no path, so it names the trust domain itself")
+        fault = f"the SPIFFE ID is not in the trust domain {trust_domain}"
+    elif not spiffe_id.path:
+        fault = "the SPIFFE ID has no path, so it names the trust domain itself"
+    else:
+        return
+    raise _invalid(spiffe_id, fault, field, f"write it like {trust_domain.id}/web")
 
 
-def judge_workload_id(spiffe_id: SpiffeId, trust_domain: TrustDomain) -> None:
+def judge_workload_id(
+    spiffe_id: SpiffeId, trust_domain: TrustDomain, field: str = "spiffe_id"
+) -> None:
     """Accept a SPIFFE ID that a workload of this trust domain may have.
+
+    `field` names the place that a refusal speaks of.
 
     Raises: Refusal of kind INVALID.
     Spec: SPIFFE-ID sections 2.2 and 4.1.2 (ID-28, ID-30), X509-SVID section 3.1 (X509-05).
     """
-    judge_member(spiffe_id, trust_domain)
+    judge_member(spiffe_id, trust_domain, field)
     if is_reserved(spiffe_id):
-        raise _invalid(spiffe_id, "paths at and below /spire are kept for servers and agents")
+        fault = "paths at and below /spire are kept for servers and agents"
+        raise _invalid(spiffe_id, fault, field, "choose another path")
 
 
-def _invalid(spiffe_id: SpiffeId, fault: str) -> Refusal:
-    return Refusal(Kind.INVALID, fault, field="spiffe_id", value=str(spiffe_id)[:80])
+def _invalid(spiffe_id: SpiffeId, fault: str, field: str, remedy: str) -> Refusal:
+    return Refusal(Kind.INVALID, fault, field=field, value=str(spiffe_id)[:80], remedy=remedy)
