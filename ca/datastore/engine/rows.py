@@ -1,0 +1,61 @@
+"""Inserting many rows as few statements.
+
+Each statement that runs gives up the interpreter's lock and has to get it back from a busy event
+loop, so fifty rows are one statement with fifty rows of values; and they go to the driver as they
+are, because SQLAlchemy's care for each row costs more than SQLite's.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, insert
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Row = tuple[Any, ...]
+
+# A power of two at a time keeps the number of distinct statements, which are cached, small;
+# 256 rows of 18 columns stay below every driver's limit of parameters.
+_SIZES: Final = (256, 64, 16, 4, 1)
+
+
+class RowsInsert:
+    """The INSERT of a table's rows, each a tuple of its columns' values in the table's order.
+
+    A column that numbers its rows by itself is left out. The values go to the driver unchanged:
+    text, numbers, bytes and truth only.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        numbered = table.autoincrement_column
+        self._columns = tuple(column.name for column in table.columns if column is not numbered)
+        self._compiled: dict[int, SQLCompiler] = {}
+
+    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Insert all rows, in their order."""
+        start = 0
+        for size in _SIZES:
+            while len(rows) - start >= size:
+                self._insert(connection, rows[start : start + size])
+                start += size
+
+    def _insert(self, connection: Connection, rows: Sequence[Row]) -> None:
+        compiled = self._compiled.get(len(rows)) or self._compile(len(rows), connection.dialect)
+        values = tuple(chain.from_iterable(rows))
+        if compiled.positional:
+            connection.exec_driver_sql(str(compiled), values)
+        else:
+            names = chain.from_iterable(self._names(index) for index in range(len(rows)))
+            connection.exec_driver_sql(str(compiled), dict(zip(names, values, strict=True)))
+
+    def _names(self, index: int) -> tuple[str, ...]:
+        return tuple(f"{column}_m{index}" for column in self._columns)
+
+    def _compile(self, size: int, dialect: Dialect) -> SQLCompiler:
+        row = dict.fromkeys(self._columns, None)
+        statement = insert(self._table).values([row] * size)
+        compiled = dialect.statement_compiler(dialect, statement)
+        self._compiled[size] = compiled
+        return compiled

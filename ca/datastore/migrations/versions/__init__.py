@@ -1,0 +1,1 @@
+"""The revisions, numbered; none is ever changed once it was released."""
