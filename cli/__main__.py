@@ -14,7 +14,7 @@ _COMMANDS = {
     "token": Later("cli.commands.token", "token", "let a node join"),
     "api-token": Later("cli.commands.api_token", "api_token", "let an administrator in over HTTPS"),
     "bundle": Later("cli.commands.bundle", "bundle", "show or export the trust bundle"),
-    "authority": Later("cli.commands.authority", "authority", "list the signing keys"),
+    "authority": Later("cli.commands.bundle", "authority", "list the signing keys"),
     "fetch": Later("cli.commands.fetch", "fetch", "fetch SVIDs and bundles, as a workload"),
     "validate": Later("cli.commands.validate", "validate", "validate a JWT-SVID, as a workload"),
     "mint": Later("cli.commands.mint", "mint", "sign an SVID by hand"),
