@@ -38,12 +38,19 @@ def parse_spiffe_bundle(trust_domain: TrustDomain, document: bytes) -> Bundle:
     Spec: Trust Domain and Bundle section 4 (TDB-06 to TDB-17), X509-SVID section 6.2 (X509-37 to
         X509-39), JWT-SVID section 6.2 (JWT-24).
     """
-    found = strict_json.loads_object(document)
+    return read_spiffe_bundle(trust_domain, strict_json.loads_object(document))
+
+
+def read_spiffe_bundle(trust_domain: TrustDomain, document: Mapping[str, object]) -> Bundle:
+    """Read a SPIFFE bundle whose JSON has been read already.
+
+    Raises: Refusal of kind INVALID.
+    """
     return Bundle(
         trust_domain,
-        *_authorities(sort_key(jwk) for jwk in _keys(found)),
-        sequence=_whole_number(found.get("spiffe_sequence"), MAX_SEQUENCE),
-        refresh_hint=_whole_number(found.get("spiffe_refresh_hint"), MAX_REFRESH_HINT),
+        *_authorities(sort_key(jwk) for jwk in keys_of(document)),
+        sequence=_whole_number(document.get("spiffe_sequence"), MAX_SEQUENCE),
+        refresh_hint=_whole_number(document.get("spiffe_refresh_hint"), MAX_REFRESH_HINT),
     )
 
 
@@ -54,7 +61,7 @@ def parse_jwks(trust_domain: TrustDomain, document: bytes) -> Bundle:
     Spec: Workload API section 6.2.2 (WAPI-38 to WAPI-40, WAPI-47).
     """
     found = strict_json.loads_object(document)
-    return Bundle(trust_domain, *_authorities(_jwt_key(jwk) for jwk in _plain(_keys(found))))
+    return Bundle(trust_domain, *_authorities(_jwt_key(jwk) for jwk in _plain(keys_of(found))))
 
 
 def parse_pem_bundle(trust_domain: TrustDomain, pem: bytes) -> Bundle:
@@ -76,12 +83,20 @@ def render_spiffe_bundle(bundle: Bundle) -> bytes:
     Spec: Trust Domain and Bundle section 4 (TDB-08 to TDB-18), X509-SVID section 6.1 (X509-32 to
         X509-35), JWT-SVID section 6.1 (JWT-21 to JWT-23).
     """
+    return _dump(write_spiffe_bundle(bundle))
+
+
+def write_spiffe_bundle(bundle: Bundle) -> dict[str, object]:
+    """Describe the SPIFFE bundle as what becomes a JSON object.
+
+    Raises: Refusal of kind INVALID when an authority's key has no form as JWK.
+    """
     keys = [_write_x509(authority) for authority in bundle.x509_authorities]
     keys += [_write_jwt(authority, {"use": JWT_USE}) for authority in bundle.jwt_authorities]
     document: dict[str, object] = {"keys": keys, "spiffe_sequence": bundle.sequence}
     if bundle.refresh_hint:
         document["spiffe_refresh_hint"] = bundle.refresh_hint
-    return _dump(document)
+    return document
 
 
 def render_jwks(bundle: Bundle) -> bytes:
@@ -156,7 +171,12 @@ def _authorities(
     return tuple(x509_authorities.values()), tuple(jwt_authorities.values())
 
 
-def _keys(document: Mapping[str, object]) -> list[Mapping[str, object]]:
+def keys_of(document: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """The JWKs of a JWK Set, none of them read yet.
+
+    Raises: Refusal of kind INVALID.
+    Spec: Trust Domain and Bundle section 4.1.3 (TDB-13, TDB-15).
+    """
     keys = document.get("keys")
     if not isinstance(keys, list):
         raise _invalid("the member keys is missing or not an array")

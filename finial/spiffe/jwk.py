@@ -10,6 +10,7 @@ from typing import Final
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -90,7 +91,7 @@ def load_spki(der: bytes) -> PublicKey:
     return key
 
 
-def spki(key: PublicKey) -> bytes:
+def spki(key: CertificatePublicKeyTypes) -> bytes:
     """Encode a public key as SubjectPublicKeyInfo in DER."""
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo

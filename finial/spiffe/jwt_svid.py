@@ -110,7 +110,8 @@ def _split(token: str) -> list[str]:
 
 def _judge_header(encoded: str) -> Mapping[str, object]:
     header = _read_object(encoded, "header")
-    if header.get("alg") not in ALGORITHMS:
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in ALGORITHMS:
         raise _invalid("the alg of the token is missing or not allowed")
     if header.get("typ", "JWT") not in ("JWT", "JOSE"):
         raise _invalid("the typ of the token is neither JWT nor JOSE")

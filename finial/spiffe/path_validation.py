@@ -17,8 +17,8 @@ def validate_path(
     intermediates: Sequence[x509.Certificate],
     anchors: Sequence[x509.Certificate],
     now: float,
-) -> None:
-    """Find a valid path from the leaf to one of the anchors.
+) -> tuple[x509.Certificate, ...]:
+    """Find a valid path from the leaf to one of the anchors, and return it, leaf first.
 
     An anchor need not be self-signed (as in SPIRE), but is valid now, a CA, and may sign. No name
     is compared and no extKeyUsage asked for: a SPIFFE ID is the only name an SVID has.
@@ -43,6 +43,7 @@ def validate_path(
     # The library takes a leaf that is itself in the store for a path of one.
     if len(path) < 2:
         raise _invalid("the leaf certificate is itself in the bundle, signed by no authority")
+    return tuple(path)
 
 
 def _may_sign(
