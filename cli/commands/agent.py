@@ -1,0 +1,197 @@
+"""`finial agent`: run a node's agent; list, ban and evict agents."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.place import Place, server_options
+from cli.printing import output_option, print_fields, print_json, print_table
+
+_LABELS = {
+    "id": "SPIFFE ID",
+    "attestation_type": "Attestation type",
+    "x509svid_serial_number": "Serial number",
+    "x509svid_expires_at": "Expires at",
+    "selectors": "Selector",
+    "banned": "Banned",
+    "can_reattest": "Can re-attest",
+    "agent_version": "Agent version",
+}
+
+
+@click.group()
+def agent() -> None:
+    """Run a node's agent; list, ban and evict agents."""
+
+
+@agent.command("run")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="agent.toml; see examples/agent.toml.",
+)
+@click.option("--check", is_flag=True, help="Validate the configuration and start nothing.")
+@click.option(
+    "--join-file",
+    metavar="FILE",
+    help="A join string, of `finial token create`; `-` is standard input.",
+)
+@output_option
+def run_(config: Path, check: bool, join_file: str | None, output: str) -> None:
+    """Run the agent of this node until SIGTERM.
+
+    \b
+    Examples:
+      finial agent run --config /etc/finial/agent.toml --check
+      finial agent run --config /etc/finial/agent.toml --join-file join
+    """
+    from cli.running import run_agent
+
+    run_agent(config, check=check, join_file=join_file, output=output)
+
+
+@agent.command("list")
+@click.option("--attestation-type", help="Only those that attested like this, such as x509pop.")
+@click.option("--selector", multiple=True, help="Only with these selectors.")
+@click.option("--banned/--not-banned", default=None, help="Only (not) banned ones.")
+@click.option("--expires-before", metavar="TIME", help="Only those whose SVID ends before.")
+@server_options
+@output_option
+def list_(place: Place, output: str, **wanted: Any) -> None:
+    """List the agents that have attested.
+
+    \b
+    Examples:
+      finial agent list
+      finial agent list --banned --output json
+    """
+    from cli.administration import Administration
+
+    with Administration(place) as server:
+        items = list(server.every("/v1/agents", **wanted))
+    if output == "json":
+        print_json({"items": items})
+        return
+    columns = {
+        "id": "SPIFFE ID",
+        "attestation_type": "ATTESTED BY",
+        "x509svid_expires_at": "EXPIRES AT",
+        "banned": "BANNED",
+        "can_reattest": "CAN RE-ATTEST",
+    }
+    print_table(items, columns, "no agent has attested yet")
+
+
+@agent.command()
+@click.argument("agent_id")
+@server_options
+@output_option
+def show(agent_id: str, place: Place, output: str) -> None:
+    """Show one agent.
+
+    \b
+    Example:
+      finial agent show spiffe://example.org/spire/agent/x509pop/0123
+    """
+    from cli.administration import Administration
+
+    with Administration(place) as server:
+        found = server.get(_path(agent_id))
+    if output == "json":
+        print_json(found)
+    else:
+        print_fields(found, _LABELS)
+
+
+@agent.command()
+@click.argument("agent_id")
+@server_options
+@output_option
+def ban(agent_id: str, place: Place, output: str) -> None:
+    """Take an agent's identity away until it is evicted.
+
+    \b
+    Example:
+      finial agent ban spiffe://example.org/spire/agent/x509pop/0123
+    """
+    from cli.administration import Administration
+
+    with Administration(place) as server:
+        server.post(_path(agent_id) + ":ban", {})
+    _done("banned", [agent_id], output)
+
+
+@agent.command()
+@click.argument("agent_id")
+@server_options
+@output_option
+def evict(agent_id: str, place: Place, output: str) -> None:
+    """Forget an agent; it may attest again where its attestor allows that.
+
+    \b
+    Example:
+      finial agent evict spiffe://example.org/spire/agent/x509pop/0123
+    """
+    from cli.administration import Administration
+
+    with Administration(place) as server:
+        server.delete(_path(agent_id))
+    _done("evicted", [agent_id], output)
+
+
+@agent.command()
+@click.option(
+    "--expired-for",
+    type=click.IntRange(0),
+    default=720 * 3600,
+    show_default=True,
+    help="Seconds since the agent's SVID ended.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say which ones.")
+@server_options
+@output_option
+def purge(expired_for: int, dry_run: bool, place: Place, output: str) -> None:
+    """Evict the agents that have been gone for long; banned ones stay banned.
+
+    \b
+    Examples:
+      finial agent purge --dry-run
+      finial agent purge --expired-for 86400
+    """
+    from cli.administration import Administration
+    from cli.printing import instant
+    from finial.runtime.clock import SystemClock
+
+    before = instant(int(SystemClock().now()) - expired_for)
+    with Administration(place) as server:
+        gone = list(server.every("/v1/agents", expires_before=before, banned=False))
+        for one in gone:
+            if not dry_run:
+                server.delete(_path(one["id"]))
+    _done("would be evicted" if dry_run else "evicted", [one["id"] for one in gone], output)
+
+
+def _path(agent_id: str) -> str:
+    """Find the resource of an agent; a path below /spire/agent may be given instead of the ID."""
+    from finial.spiffe.identity import SpiffeId
+
+    if not agent_id.startswith("spiffe://"):
+        return f"/v1/agents/{agent_id.strip('/')}"
+    prefix = "/spire/agent/"
+    path = SpiffeId.parse(agent_id).path
+    if not path.startswith(prefix):
+        raise click.UsageError(f"{agent_id} is not the SPIFFE ID of an agent (…{prefix}…)")
+    return f"/v1/agents/{path.removeprefix(prefix)}"
+
+
+def _done(act: str, ids: Sequence[str], output: str) -> None:
+    if output == "json":
+        print_json({act.replace(" ", "_"): list(ids)})
+        return
+    for agent_id in ids:
+        click.echo(f"{act}: {agent_id}")
+    if not ids:
+        click.echo("there are no such agents")
