@@ -1,0 +1,165 @@
+"""What the audit log says of an entry, a node, an SVID or an authority.
+
+Events stand below the registry, so they describe by shape what the registry's values are.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Protocol
+
+from finial.spiffe.identity import SpiffeId
+from finial.spiffe.selector import Selector
+
+
+class RegisteredEntry(Protocol):
+    """The shape of a registration entry."""
+
+    @property
+    def id(self) -> str:
+        """The entry's id."""
+        ...
+
+    @property
+    def spiffe_id(self) -> SpiffeId:
+        """Who its workloads are."""
+        ...
+
+    @property
+    def parent_id(self) -> SpiffeId:
+        """Whose workloads they are."""
+        ...
+
+    @property
+    def selectors(self) -> tuple[Selector, ...]:
+        """What its workloads show."""
+        ...
+
+    @property
+    def revision_number(self) -> int:
+        """How often it was changed."""
+        ...
+
+
+class AttestedNode(Protocol):
+    """The shape of a node."""
+
+    @property
+    def id(self) -> SpiffeId:
+        """Which node."""
+        ...
+
+    @property
+    def attestation_type(self) -> str:
+        """How it proved that."""
+        ...
+
+    @property
+    def serial_number(self) -> str:
+        """Its SVID's serial number, empty when it is banned."""
+        ...
+
+    @property
+    def expires_at(self) -> int:
+        """When its SVID expires."""
+        ...
+
+
+class IssuedSvid(Protocol):
+    """The shape of a row of the ledger."""
+
+    @property
+    def kind(self) -> enum.Enum:
+        """X.509 or JWT."""
+        ...
+
+    @property
+    def serial(self) -> str:
+        """The serial number or `jti`."""
+        ...
+
+    @property
+    def spiffe_id(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def authority_id(self) -> str:
+        """Which authority signed it."""
+        ...
+
+    @property
+    def expires_at(self) -> int:
+        """When it expires."""
+        ...
+
+    @property
+    def entry_id(self) -> str:
+        """By which entry, empty if by none."""
+        ...
+
+    @property
+    def agent_id(self) -> str:
+        """Through which agent, empty if through none."""
+        ...
+
+
+class SigningSlot(Protocol):
+    """The shape of an authority's slot."""
+
+    @property
+    def use(self) -> enum.Enum:
+        """X.509 or JWT."""
+        ...
+
+    @property
+    def authority_id(self) -> str:
+        """Which authority."""
+        ...
+
+    @property
+    def not_after(self) -> int:
+        """When it expires."""
+        ...
+
+
+def describe_entry(entry: RegisteredEntry) -> Mapping[str, object]:
+    """Say which entry, and what it gives to whom."""
+    return {
+        "entry_id": entry.id,
+        "spiffe_id": str(entry.spiffe_id),
+        "parent_id": str(entry.parent_id),
+        "selectors": [str(selector) for selector in entry.selectors],
+        "revision": entry.revision_number,
+    }
+
+
+def describe_node(node: AttestedNode) -> Mapping[str, object]:
+    """Say which node, how it was attested and by which serial number it is known."""
+    return {
+        "agent_id": str(node.id),
+        "attestation_type": node.attestation_type,
+        "serial": node.serial_number,
+        "expires_at": node.expires_at,
+    }
+
+
+def describe_issued(svid: IssuedSvid) -> Mapping[str, object]:
+    """Say which SVID was issued to whom, and why."""
+    return {
+        "svid": svid.kind.value,
+        "spiffe_id": svid.spiffe_id,
+        "serial": svid.serial,
+        "authority_id": svid.authority_id,
+        "expires_at": svid.expires_at,
+        "entry_id": svid.entry_id,
+        "agent_id": svid.agent_id,
+    }
+
+
+def describe_slot(slot: SigningSlot) -> Mapping[str, object]:
+    """Say which authority, and until when it lives."""
+    return {
+        "use": slot.use.value,
+        "authority_id": slot.authority_id,
+        "not_after": slot.not_after,
+    }
