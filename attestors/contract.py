@@ -9,15 +9,13 @@ A plugin's module has `Settings`, a frozen dataclass, and `create`, whose shape 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from finial.runtime.entropy import Entropy
+from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind
 from finial.spiffe.selector import Selector
-
-if TYPE_CHECKING:
-    from finial.spiffe.bundle import Bundle
 
 NODE_EVIDENCE = "finial.node_evidence"
 NODE_VERIFIER = "finial.node_verifier"
@@ -87,7 +85,7 @@ class VerifierContext:
     """What a verifier may know of its server; `bundle` returns our own bundle as it is now."""
 
     trust_domain: TrustDomain
-    bundle: "Callable[[], Bundle]"
+    bundle: Callable[[], Bundle]
     entropy: Entropy
 
 

@@ -1,0 +1,401 @@
+"""The node attestor x509pop: a chain to a CA, and a signature with the leaf's key."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from attestors.contract import Challenge, VerifierContext
+from attestors.node.x509pop import evidence, path_template, payload, verifier
+from finial.spiffe.bundle import Bundle, X509Authority
+from finial.spiffe.identity import TrustDomain
+from finial.spiffe.refusal import Kind, Refusal
+from tests.doubles.ca import Signed, SmallCa, key_usage, name
+from tests.doubles.clock import NOW
+from tests.doubles.entropy import RepeatingEntropy
+from tests.unit.attestors.conversation import hold
+
+TD = TrustDomain("example.org")
+CA = SmallCa()
+SHA1 = hashes.SHA1()
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+
+
+def context(*authorities: X509Authority) -> VerifierContext:
+    return VerifierContext(TD, lambda: Bundle(TD, authorities), RepeatingEntropy("server"))
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> str:
+    (tmp_path / "ca.pem").write_bytes(CA.pem)
+    return str(tmp_path / "ca.pem")
+
+
+def node(**changes: Any) -> Signed:
+    """A certificate as an external PKI makes one for a node."""
+    usage = [(key_usage("digital_signature"), True)]
+    return CA.sign(**{"extensions": usage, "subject": name("node-1"), **changes})
+
+
+def shown(folder: Path, signed: Signed) -> evidence.X509popEvidence:
+    (folder / "node.key").write_bytes(signed.key_pem)
+    (folder / "node.crt").write_bytes(signed.chain_pem)
+    settings = evidence.Settings(str(folder / "node.key"), str(folder / "node.crt"))
+    return evidence.X509popEvidence(settings, RepeatingEntropy("agent"))
+
+
+def external(bundle: str, **changes: Any) -> verifier.X509popVerifier:
+    return verifier.create(verifier.Settings(ca_bundle_path=bundle, **changes), context())
+
+
+def refusal(act: Callable[[], Any]) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        act()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "key",
+    [ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1()), RSA_KEY],
+    ids=["p256", "p384", "rsa"],
+)
+def test_a_node_that_holds_the_key_is_believed(tmp_path: Path, bundle: str, key: Any) -> None:
+    """A node that shows a chain to the CA and signs with the leaf's key is named by it (PN-03)."""
+    signed = node(key=key, serial=0x0ABC)
+    verdict = asyncio.run(hold(shown(tmp_path, signed), external(bundle), NOW))
+    fingerprint = signed.certificate.fingerprint(SHA1).hex()
+    root = CA.certificate.fingerprint(SHA1).hex()
+    assert verdict.agent_path == f"/x509pop/{fingerprint}"
+    assert verdict.can_reattest
+    assert [str(each) for each in verdict.selectors] == [
+        "x509pop:subject:cn:node-1",
+        f"x509pop:ca:fingerprint:{root}",
+        "x509pop:serialnumber:0abc",
+    ]
+
+
+def test_every_authority_of_the_chain_is_a_selector(tmp_path: Path, bundle: str) -> None:
+    """Each certificate of the chain but the leaf gives a `ca:fingerprint` (PN-03)."""
+    below = CA.intermediate()
+    signed = below.sign(extensions=[(key_usage("digital_signature"), True)])
+    verdict = asyncio.run(hold(shown(tmp_path, signed), external(bundle), NOW))
+    expected = [each.certificate.fingerprint(SHA1).hex() for each in (below, CA)]
+    found = [each.value for each in verdict.selectors if each.value.startswith("ca:")]
+    assert found == [f"ca:fingerprint:{each}" for each in expected]
+
+
+def test_intermediates_may_have_a_file_of_their_own(tmp_path: Path, bundle: str) -> None:
+    """`intermediates_path` adds to the chain of `certificate_path` (QN-03)."""
+    below = CA.intermediate()
+    signed = replace(below.sign(extensions=[(key_usage("digital_signature"), True)]), above=())
+    given = shown(tmp_path, signed)
+    (tmp_path / "chain.pem").write_bytes(below.pem)
+    settings = replace(given._settings, intermediates_path=str(tmp_path / "chain.pem"))
+    verdict = asyncio.run(
+        hold(evidence.X509popEvidence(settings, RepeatingEntropy()), external(bundle), NOW)
+    )
+    assert len(verdict.selectors) == 4
+
+
+def test_sans_become_selectors(tmp_path: Path, bundle: str) -> None:
+    """A URI `x509pop://<our trust domain>/<key>/<value>` is a selector, others are not (PN-03)."""
+    uris = [
+        "x509pop://example.org/rack/b/7",
+        "x509pop://other.org/rack/9",
+        "x509pop://example.org/x",
+    ]
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(each) for each in uris])
+    signed = node(extensions=[(key_usage("digital_signature"), True), (names, False)])
+    verdict = asyncio.run(hold(shown(tmp_path, signed), external(bundle), NOW))
+    assert [e.value for e in verdict.selectors if e.value.startswith("san:")] == ["san:rack:b/7"]
+
+
+def test_the_wire_is_spires() -> None:
+    """Payload, challenge and response are JSON with base64 and null, as SPIRE has them (BN-03)."""
+    nonce = bytes(range(32))
+    text = base64.b64encode(nonce).decode()
+    assert json.loads(payload.encode_certificates((b"\x01\x02",))) == {"certificates": ["AQI="]}
+    assert json.loads(payload.encode_question(payload.Question(payload.Scheme.RSA, nonce))) == {
+        "rsa_signature": {"nonce": text},
+        "ecdsa_signature": None,
+    }
+    assert json.loads(payload.encode_proof(payload.EcdsaProof(nonce, 0x0100, 0x80))) == {
+        "rsa_signature": None,
+        "ecdsa_signature": {"nonce": text, "r": "AQA=", "s": "gA=="},
+    }
+
+
+@pytest.mark.parametrize(
+    "proof", [payload.RsaProof(b"n" * 32, b"sig"), payload.EcdsaProof(b"n" * 32, 5, 2**520)]
+)
+def test_what_is_written_is_read(proof: payload.Proof) -> None:
+    """A response survives its encoding."""
+    assert payload.decode_proof(payload.encode_proof(proof)) == proof
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"rsa_signature":null,"ecdsa_signature":null}',
+        b'{"rsa_signature":{},"ecdsa_signature":{}}',
+        b'{"rsa_signature":{"nonce":"AAAA"}}',
+        b'{"rsa_signature":{"nonce":1}}',
+        b'{"rsa_signature":"x"}',
+        b'{"ecdsa_signature":{"nonce":"%s","r":"!","s":""}}' % base64.b64encode(b"0" * 32),
+        b'{"rsa_signature":{"nonce":"%s","signature":"A"}}' % base64.b64encode(b"0" * 32),
+    ],
+)
+def test_a_response_that_makes_no_sense_is_invalid(document: bytes) -> None:
+    """What is not a response is refused as INVALID, in whatever way it is wrong."""
+    assert refusal(lambda: payload.decode_proof(document)).kind is Kind.INVALID
+
+
+def test_a_nonce_has_32_bytes() -> None:
+    """A nonce of another length is refused on either side (wire facts, section 7)."""
+    short = base64.b64encode(b"0" * 31).decode()
+    document = json.dumps({"rsa_signature": {"nonce": short}, "ecdsa_signature": None}).encode()
+    assert refusal(lambda: payload.decode_question(document)).kind is Kind.INVALID
+
+
+def begun(bundle: str, signed: Signed, now: float = NOW, **changes: Any) -> Any:
+    return next(external(bundle, **changes).verify(payload.encode_certificates(signed.chain), now))
+
+
+def test_a_chain_to_another_ca_is_denied(bundle: str) -> None:
+    """A certificate that leads to no CA of ours proves nothing."""
+    stranger = SmallCa().sign(extensions=[(key_usage("digital_signature"), True)])
+    assert refusal(lambda: begun(bundle, stranger)).kind is Kind.DENIED
+
+
+@pytest.mark.parametrize("now", [NOW - 3_000, NOW + 4_000])
+def test_a_certificate_out_of_its_time_is_denied(bundle: str, now: float) -> None:
+    """A certificate counts only while it is valid."""
+    assert refusal(lambda: begun(bundle, node(), now)).kind is Kind.DENIED
+
+
+def test_a_leaf_not_for_signatures_is_denied(bundle: str) -> None:
+    """The leaf must have digitalSignature (PN-03)."""
+    for extensions in ([], [(key_usage("key_encipherment"), True)]):
+        signed = node(extensions=extensions)
+        assert refusal(partial(begun, bundle, signed)).kind is Kind.DENIED
+
+
+def test_too_many_intermediates_are_invalid(bundle: str) -> None:
+    """More intermediates than `max_intermediates` are refused before any is looked at."""
+    signed = CA.intermediate().sign(extensions=[(key_usage("digital_signature"), True)])
+    assert refusal(lambda: begun(bundle, signed, max_intermediates=0)).kind is Kind.INVALID
+
+
+def test_an_rsa_key_over_the_limit_is_invalid(bundle: str) -> None:
+    """An RSA key larger than `max_rsa_key_size` is refused before a signature is checked."""
+    key = rsa.generate_private_key(65537, 3072)
+    found = refusal(lambda: begun(bundle, node(key=key), max_rsa_key_size=2048))
+    assert found.kind is Kind.INVALID
+
+
+def test_a_payload_without_certificates_is_invalid(bundle: str) -> None:
+    """No, too many and unreadable certificates are refused as INVALID."""
+    for document in (
+        b'{"certificates":[]}',
+        b'{"certificates":null}',
+        b'{"certificates":["AQI="]}',
+        b'{"certificates":["AQ"]}',
+        json.dumps({"certificates": ["AQI="] * 33}).encode(),
+        b"{",
+    ):
+        asking = external(bundle).verify(document, NOW)
+        assert refusal(partial(next, asking)).kind is Kind.INVALID
+
+
+def test_another_kind_of_key_is_invalid(bundle: str) -> None:
+    """A key that is neither RSA nor EC gets no challenge."""
+    key: Any = ed25519.Ed25519PrivateKey.generate()
+    assert refusal(lambda: begun(bundle, node(key=key))).kind is Kind.INVALID
+
+
+@pytest.mark.parametrize(
+    "key", [ec.generate_private_key(ec.SECP256R1()), RSA_KEY], ids=["ec", "rsa"]
+)
+def test_a_wrong_signature_is_denied(tmp_path: Path, bundle: str, key: Any) -> None:
+    """Whoever signs with another key, or another nonce, is denied."""
+    signed = node(key=key)
+    thief = shown(tmp_path, replace(node(key=_other(key)), certificate=signed.certificate))
+    thief._key = _other(key)
+    asking = external(bundle).verify(payload.encode_certificates(signed.chain), NOW)
+    question = next(asking)
+    assert isinstance(question, Challenge)
+    answer = asyncio.run(thief.respond(question.document))
+    assert refusal(lambda: asking.send(answer)).kind is Kind.DENIED
+
+
+def _other(key: Any) -> Any:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return rsa.generate_private_key(65537, 2048)
+    return ec.generate_private_key(key.curve)
+
+
+def test_a_response_to_another_challenge_is_denied(tmp_path: Path, bundle: str) -> None:
+    """A response that was recorded in another conversation proves nothing."""
+    given, judge = shown(tmp_path, node()), external(bundle)
+    document = asyncio.run(given.payload())
+    first, second = judge.verify(document, NOW), judge.verify(document, NOW)
+    question = next(first)
+    next(second)
+    assert isinstance(question, Challenge)
+    answer = asyncio.run(given.respond(question.document))
+    assert refusal(lambda: second.send(answer)).kind is Kind.DENIED
+
+
+def test_a_response_of_the_other_kind_is_denied(bundle: str) -> None:
+    """An EC key is not proven by an RSA signature."""
+    asking = external(bundle).verify(payload.encode_certificates(node().chain), NOW)
+    next(asking)
+    answer = payload.encode_proof(payload.RsaProof(b"n" * 32, b"signature"))
+    assert refusal(lambda: asking.send(answer)).kind is Kind.DENIED
+
+
+def test_the_address_may_have_to_be_named(tmp_path: Path, bundle: str) -> None:
+    """With `verify_client_ip` the connection's address is one of the certificate's (PN-03)."""
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("192.0.2.7"))])
+    signed = node(extensions=[(key_usage("digital_signature"), True), (names, False)])
+    judge = external(bundle, verify_client_ip=True)
+    for good in ("192.0.2.7", "::ffff:192.0.2.7"):
+        assert asyncio.run(
+            hold(shown(tmp_path, signed), judge, NOW, address=ip_address(good))
+        ).can_reattest
+    for bad in (ip_address("192.0.2.8"), None):
+        with pytest.raises(Refusal) as caught:
+            asyncio.run(hold(shown(tmp_path, signed), judge, NOW, address=bad))
+        assert caught.value.kind is Kind.DENIED
+
+
+def spiffe(*authorities: X509Authority) -> verifier.X509popVerifier:
+    return verifier.create(verifier.Settings(mode="spiffe"), context(*authorities))
+
+
+def test_in_mode_spiffe_an_svid_becomes_an_agent(tmp_path: Path) -> None:
+    """In mode spiffe the path after the prefix names the agent (PN-03)."""
+    signed = CA.workload("/spire-exchange/rack/7")
+    verdict = asyncio.run(hold(shown(tmp_path, signed), spiffe(X509Authority(CA.der)), NOW))
+    assert verdict.agent_path == "/x509pop/rack/7"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "spiffe://example.org/web",
+        "spiffe://example.org/spire-exchange",
+        "spiffe://example.org/spire-exchanges/7",
+        "spiffe://other.org/spire-exchange/7",
+        "https://example.org/spire-exchange/7",
+    ],
+)
+def test_in_mode_spiffe_other_svids_are_denied(uri: str) -> None:
+    """An SVID outside the prefix or of another trust domain makes no agent."""
+    document = payload.encode_certificates(CA.leaf([uri]).chain)
+    asking = spiffe(X509Authority(CA.der)).verify(document, NOW)
+    assert refusal(lambda: next(asking)).kind is Kind.DENIED
+
+
+def test_in_mode_spiffe_a_tainted_authority_proves_nothing() -> None:
+    """A tainted authority may have signed for anyone, so no agent stands on it."""
+    document = payload.encode_certificates(CA.workload("/spire-exchange/7").chain)
+    asking = spiffe(X509Authority(CA.der, tainted=True)).verify(document, NOW)
+    assert refusal(lambda: next(asking)).kind is Kind.DENIED
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("/x509pop/cn/{subject_cn}", "/x509pop/cn/node-1"),
+        ("/x509pop/n-{serial_number}", "/x509pop/n-2a"),
+        ("/x509pop/{san.rack}/x", "/x509pop/b7/x"),
+    ],
+)
+def test_a_template_names_the_agent(tmp_path: Path, bundle: str, template: str, path: str) -> None:
+    """`agent_path_template` fills in what the certificate says."""
+    names = x509.SubjectAlternativeName(
+        [x509.UniformResourceIdentifier("x509pop://example.org/rack/b7")]
+    )
+    signed = node(serial=42, extensions=[(key_usage("digital_signature"), True), (names, False)])
+    judge = external(bundle, agent_path_template=template)
+    assert asyncio.run(hold(shown(tmp_path, signed), judge, NOW)).agent_path == path
+
+
+@pytest.mark.parametrize("common_name", ["a/b", ".", "..", "a b", "ä", "x\n", ""])
+def test_what_does_not_fit_a_path_is_denied(tmp_path: Path, bundle: str, common_name: str) -> None:
+    """A value never makes more of a path than one segment, and nothing outside its letters."""
+    values = {"subject_cn": common_name}
+    found = refusal(lambda: path_template.render("/x509pop/{subject_cn}", values))
+    assert found.kind is Kind.DENIED
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"mode": "spiffe", "ca_bundle_path": "x"},
+        {"ca_bundle_path": "x", "ca_bundle_paths": ("y",)},
+        {"ca_bundle_path": "x", "svid_prefix": "x"},
+        {"ca_bundle_path": "x", "svid_prefix": "/x/"},
+        {"ca_bundle_path": "x", "agent_path_template": "/join_token/{fingerprint}"},
+        {"ca_bundle_path": "x", "agent_path_template": "/x509pop/{nothing}"},
+        {"ca_bundle_path": "x", "agent_path_template": "/x509pop/all"},
+        {"ca_bundle_path": "x", "agent_path_template": "/x509pop/{fingerprint} "},
+    ],
+)
+def test_impossible_settings_are_said(settings: dict[str, Any]) -> None:
+    """Settings that contradict each other are refused when they are read."""
+    with pytest.raises(ValueError, match=r"\w"):
+        verifier.Settings(**settings)
+
+
+def test_a_missing_ca_bundle_is_a_precondition(tmp_path: Path) -> None:
+    """A server whose CA bundle cannot be read does not start."""
+    found = refusal(lambda: external(str(tmp_path / "none.pem")))
+    assert found.kind is Kind.PRECONDITION
+
+
+def test_evidence_says_which_file_is_wrong(tmp_path: Path) -> None:
+    """A missing file, a wrong key and a key of another certificate are told apart."""
+    given = shown(tmp_path, node())
+    (tmp_path / "node.key").write_bytes(node().key_pem)
+    with pytest.raises(Refusal, match="does not belong"):
+        asyncio.run(given.payload())
+    (tmp_path / "node.key").write_bytes(b"secret nonsense")
+    with pytest.raises(Refusal, match="unencrypted private key") as caught:
+        asyncio.run(given.payload())
+    assert "nonsense" not in str(caught.value)
+    (tmp_path / "node.crt").write_bytes(b"nothing")
+    (tmp_path / "node.key").write_bytes(node().key_pem)
+    with pytest.raises(Refusal, match="certificates in PEM"):
+        asyncio.run(given.payload())
+    (tmp_path / "node.crt").unlink()
+    with pytest.raises(Refusal, match="cannot be read") as caught:
+        asyncio.run(given.payload())
+    assert caught.value.kind is Kind.PRECONDITION
+
+
+def test_evidence_answers_only_for_its_own_kind_of_key(tmp_path: Path) -> None:
+    """A challenge before the payload, or for another kind of key, is not signed."""
+    given = shown(tmp_path, node())
+    ecdsa = payload.encode_question(payload.Question(payload.Scheme.ECDSA, b"n" * 32))
+    with pytest.raises(Refusal, match="before the payload"):
+        asyncio.run(given.respond(ecdsa))
+    asyncio.run(given.payload())
+    rsa_question = payload.encode_question(payload.Question(payload.Scheme.RSA, b"n" * 32))
+    with pytest.raises(Refusal, match="another kind"):
+        asyncio.run(given.respond(rsa_question))
