@@ -275,7 +275,7 @@ def _uncount(counter: Counter[SpiffeId], spiffe_id: SpiffeId) -> None:
 
 def _likeness(entry: Entry) -> int:
     # Only the hash is kept: whoever finds something by it compares.
-    return hash((entry.spiffe_id, entry.parent_id, frozenset(entry.selectors)))
+    return hash((entry.spiffe_id.path, entry.parent_id.path, entry.selectors))
 
 
 def _token(entry: Entry) -> str:

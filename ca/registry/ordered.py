@@ -29,17 +29,16 @@ class Ordered(Generic[T]):
         """Put the value in its place; its key must not be there yet."""
         self._snapshot = None
         self._size += 1
-        if not self._chunks:
-            self._chunks.append([value])
+        key = self._key(value)
+        if not self._chunks or key > self._key(self._chunks[-1][-1]):
+            self._append(value)
             return
-        number = self._chunk_of(self._key(value))
+        number = self._chunk_of(key)
         chunk = self._chunks[number]
-        chunk.insert(bisect_left(chunk, self._key(value), key=self._key), value)
+        chunk.insert(bisect_left(chunk, key, key=self._key), value)
         if len(chunk) > _LONGEST_CHUNK:
             half = len(chunk) // 2
-            # One that grows at its end, as in creation order, leaves full chunks behind.
-            cut = len(chunk) - 1 if chunk[-1] is value else half
-            self._chunks[number : number + 1] = [chunk[:cut], chunk[cut:]]
+            self._chunks[number : number + 1] = [chunk[:half], chunk[half:]]
 
     def remove(self, value: T) -> None:
         """Take out the value with this key, which must be there."""
@@ -69,6 +68,11 @@ class Ordered(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return chain.from_iterable(self._chunks)
+
+    def _append(self, value: T) -> None:
+        if not self._chunks or len(self._chunks[-1]) == _LONGEST_CHUNK:
+            self._chunks.append([])
+        self._chunks[-1].append(value)
 
     def _chunk_of(self, key: Any) -> int:
         found = bisect_right(self._chunks, key, key=lambda chunk: self._key(chunk[0]))
