@@ -1,0 +1,78 @@
+"""Accepts TCP connections and shakes hands in TLS, a bounded number at once."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from finial.runtime.clock import Clock
+from finial.wire.grpc.limits import Limits
+
+_log = logging.getLogger("finial.wire")
+_PAUSE_WITHOUT_DESCRIPTORS: Final = 1.0
+
+
+class TlsListener:
+    """Listens on a bound socket from its making until it is closed.
+
+    The event loop's own TLS server bounds neither how many handshakes are under way nor says why
+    one failed; here a failed handshake is a line of the log.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        context: ssl.SSLContext,
+        make: Callable[[], asyncio.Protocol],
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
+        self._listening = listening
+        self._context = context
+        self._make = make
+        self._limits = limits
+        self._clock = clock
+        self._room = asyncio.Semaphore(limits.max_handshakes)
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._accepting = self._loop.create_task(self._accept())
+
+    def close(self) -> None:
+        """Stop listening and drop what has not finished its handshake."""
+        self._accepting.cancel()
+        for handshake in self._handshakes:
+            handshake.cancel()
+        self._listening.close()
+
+    async def _accept(self) -> None:
+        while True:
+            await self._room.acquire()
+            accepted = await self._next()
+            task = self._loop.create_task(self._shake_hands(*accepted))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _next(self) -> tuple[socket.socket, object]:
+        while True:
+            try:
+                return await self._loop.sock_accept(self._listening)
+            except ConnectionError:
+                continue
+            except OSError:
+                _log.exception("no connection can be accepted now")
+                await self._clock.sleep(_PAUSE_WITHOUT_DESCRIPTORS)
+
+    async def _shake_hands(self, accepted: socket.socket, address: object) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                self._make,
+                accepted,
+                ssl=self._context,
+                ssl_handshake_timeout=self._limits.handshake_seconds,
+            )
+        except (OSError, TimeoutError, ssl.SSLError) as failure:
+            _log.info("no TLS connection with %s: %s", address, failure)
+        finally:
+            self._room.release()
