@@ -1,1 +1,1 @@
-"""The administrators' API over HTTP."""
+"""The administrators' way in: REST on a Unix socket and, where configured, over HTTPS."""

@@ -1,0 +1,1 @@
+"""The JSON documents of the REST API, and how each becomes a value and back."""
