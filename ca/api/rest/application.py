@@ -61,7 +61,7 @@ def _framework() -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}.{route.name}",
     )
-    for part in (entries, agents, tokens, authorities, issued, svids, watching):
+    for part in (entries, agents, tokens, authorities, issued, watching):
         framework.include_router(part.router)
     framework.add_exception_handler(Refusal, _refused)
     framework.add_exception_handler(RequestValidationError, _misshapen)
