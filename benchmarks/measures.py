@@ -167,20 +167,6 @@ def joins(bench: Bench, peer: Peer) -> dict[str, float]:
     return {"signs": load.microseconds / bench.sign, "us": load.microseconds, "p50 ms": load.p50}
 
 
-def registration(bench: Bench, peer: Peer, count: int) -> dict[str, float]:
-    """Entries with one parent, in batches of 500."""
-    load = drive(
-        bench, peer, peer.server_pid, "register", f"-count={count}", "-batch=500",
-        "-parent=/spire/agent/bench/registered",
-    )  # fmt: skip
-    return {
-        "per second": load.operations / load.seconds,
-        "first tenth/s": load.extra[0],
-        "last tenth/s": load.extra[-1],
-        "server MiB": pss_mib(peer.server_pid),
-    }
-
-
 MEASURES: dict[str, Measure] = {
     "X.509-SVIDs, 50 a call": x509_batches,
     "X.509-SVIDs, one a call": x509_single,

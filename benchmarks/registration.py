@@ -1,11 +1,12 @@
-"""Register this user at a peer through its local socket."""
+"""What is asked of a peer through its local socket."""
 
 import os
+import time
 
 import grpc
 
 from benchmarks.peers import TRUST_DOMAIN, Peer
-from finial.wire.pb import entry_pb2, types_pb2
+from finial.wire.pb import entry_pb2, health_pb2, types_pb2
 
 
 def register_caller(peer: Peer) -> None:
@@ -23,3 +24,21 @@ def register_caller(peer: Peer) -> None:
         )
         answer = call(entry_pb2.BatchCreateEntryRequest(entries=[entry]), timeout=10)
     assert answer.results[0].status.code == 0, answer
+
+
+def until_healthy(peer: Peer) -> None:
+    """Wait until the server answers the standard health check."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with grpc.insecure_channel(f"unix:{peer.server_socket}") as channel:
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            try:
+                if check(health_pb2.HealthCheckRequest(), timeout=1).status == 1:
+                    return
+            except grpc.RpcError:
+                time.sleep(0.02)
+    raise TimeoutError(f"{peer.name}: the server is not healthy")

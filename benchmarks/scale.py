@@ -1,0 +1,96 @@
+"""The rows of the table that need many entries, many agents or a restart."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from benchmarks.measures import Bench, Measure, begin, drive, driving
+from benchmarks.meter import cpu_seconds, pss_mib
+from benchmarks.peers import Peer
+from benchmarks.registration import until_healthy
+
+AGENTS = 1000
+HELD_SECONDS = 30.0
+
+
+def idle_agents(bench: Bench, peer: Peer) -> dict[str, float]:
+    """A server with 1,000 agents connected that have nothing to do."""
+    with _connected(bench, peer):
+        before, started = cpu_seconds(peer.server_pid), time.monotonic()
+        time.sleep(HELD_SECONDS)
+        used, passed = cpu_seconds(peer.server_pid) - before, time.monotonic() - started
+        return {"% of a core": used / passed * 100, "server MiB": pss_mib(peer.server_pid)}
+
+
+@contextmanager
+def _connected(bench: Bench, peer: Peer) -> Iterator[None]:
+    """Agents as the peer's own are: ours follow a stream, SPIRE's poll every five seconds."""
+    if peer.name != "finial":
+        hold = f"-hold={HELD_SECONDS + 15:.0f}s"
+        with driving(bench, peer, "poll", f"-agents={AGENTS}", hold) as process:
+            begin(process)
+            time.sleep(6)
+            yield
+        return
+    where = [peer.server_socket, peer.server_address, str(AGENTS), str(HELD_SECONDS + 60)]
+    command = [sys.executable, "-m", "benchmarks.idle_agents", *where]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def registration(bench: Bench, peer: Peer) -> dict[str, float]:
+    """33,000 entries with one parent, in batches of 500, through BatchCreateEntry."""
+    return _register(bench, peer, 33_000)
+
+
+def restart(bench: Bench, peer: Peer) -> dict[str, float]:
+    """100,000 entries (SPIRE: 33,000), then the server is ended and started again."""
+    if peer.name != "finial":
+        return {}
+    made = _register(bench, peer, 100_000, "/spire/agent/bench/restart")
+    former = psutil.Process(peer.server_pid)
+    supervisor = former.parent()
+    assert supervisor
+    former.send_signal(signal.SIGTERM)
+    former.wait(30)
+    started = time.monotonic()
+    until_healthy(peer)
+    passed = time.monotonic() - started
+    server = next(child for child in supervisor.children() if "ca" in child.cmdline())
+    return {
+        "100,000 registered/s": made["per second"],
+        "last tenth/s": made["last tenth/s"],
+        "serving after s": passed,
+        "server MiB": pss_mib(server.pid),
+    }
+
+
+def _register(
+    bench: Bench, peer: Peer, count: int, parent: str = "/spire/agent/bench/registered"
+) -> dict[str, float]:
+    flags = [f"-count={count}", "-batch=500", f"-parent={parent}"]
+    load = drive(bench, peer, peer.server_pid, "register", *flags)
+    return {
+        "per second": load.operations / load.seconds,
+        "first tenth/s": load.extra[0],
+        "last tenth/s": load.extra[-1],
+        "server MiB": pss_mib(peer.server_pid),
+    }
+
+
+SCALE_MEASURES: dict[str, Measure] = {
+    "1,000 idle agents": idle_agents,
+    "registering 33,000 entries": registration,
+    "restart with 100,000 entries": restart,
+}
