@@ -128,9 +128,13 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """The process was looked at, and this was found."""
+    """The process was looked at, and this was found.
+
+    `remarks` say in a sentence each which selectors could not be given, and why.
+    """
 
     selectors: tuple[Selector, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

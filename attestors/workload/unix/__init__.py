@@ -1,0 +1,5 @@
+"""From a process to its uid, gid, groups and program (QW-01, BW-01)."""
+
+from attestors.workload.unix.attestor import Settings, UnixAttestor, create
+
+__all__ = ["Settings", "UnixAttestor", "create"]

@@ -1,0 +1,115 @@
+"""The unix attestor: reads a process while its pidfd holds it, and gives selectors.
+
+1. uid and gid are those that the kernel recorded at connecting. If the process has others now, it
+   has executed a set-uid program (or given up its rights) since: it is denied, because whoever
+   connected and whoever runs now may be two people.
+2. Names are looked up in the user database; a user or group without a name has no such selector.
+3. The program is named by its path only if the path is the running file (see `executable`), and by
+   the SHA-256 of that file.
+4. What needs a thread is waited for until the deadline; what is not found by then is left out, with
+   a remark. Fewer selectors never give more identities.
+
+All of it belongs to the caller only if the process still lives afterwards; the agent checks.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from attestors.contract import Attested, Failed, Finding, Process
+from attestors.workload.unix.account_names import AccountNames, group_name, user_name
+from attestors.workload.unix.credentials import Credentials, Unreadable
+from attestors.workload.unix.executable import TooLarge
+from attestors.workload.unix.grammar import GRAMMAR, NAME
+from attestors.workload.unix.programs import Found, Programs
+from finial.runtime.clock import Clock, SystemClock
+from finial.spiffe.refusal import Kind
+from finial.spiffe.selector import Selector
+
+Names = Mapping[int, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is found out, named as in SPIRE.
+
+    `discover_workload_path` gives `unix:path` and `unix:sha256`; it is on here and off in SPIRE.
+    `workload_size_limit` is in bytes: a larger program is not attested at all; 0 is no limit, and
+    below 0 nothing is hashed.
+    """
+
+    discover_workload_path: bool = True
+    workload_size_limit: int = 0
+
+
+class UnixAttestor:
+    """Gives `unix:uid`, `user`, `gid`, `group`, `supplementary_*`, `path` and `sha256`."""
+
+    name = NAME
+    grammar = GRAMMAR
+
+    def __init__(
+        self, clock: Clock, users: AccountNames, groups: AccountNames, programs: Programs | None
+    ) -> None:
+        self._clock = clock
+        self._users = users
+        self._groups = groups
+        self._programs = programs
+
+    async def attest(self, process: Process, deadline: float) -> Finding:
+        """Look at a process until `deadline` (monotonic seconds)."""
+        try:
+            found = Credentials.read(process.proc)
+        except Unreadable as error:
+            return Failed(Kind.UNAVAILABLE, str(error))
+        if (found.uid, found.gid) != (process.uid, process.gid):
+            return Failed(
+                Kind.DENIED,
+                f"the process connected with uid {process.uid} and gid {process.gid}, "
+                f"and now has uid {found.uid} and gid {found.gid}",
+            )
+        accounts = await self._accounts(found, deadline)
+        try:
+            program = (
+                await self._programs.find(process.proc, deadline) if self._programs else Found()
+            )
+        except TooLarge as error:
+            return Failed(Kind.PRECONDITION, str(error))
+        values = accounts.values + program.values
+        selectors = tuple(Selector(NAME, value) for value in values)
+        return Attested(selectors, accounts.remarks + program.remarks)
+
+    async def _accounts(self, found: Credentials, deadline: float) -> Found:
+        users = await self._names(self._users, (found.uid,), deadline)
+        groups = await self._names(self._groups, (found.gid, *found.groups), deadline)
+        values = [f"uid:{found.uid}", f"gid:{found.gid}"]
+        if user := users.get(found.uid):
+            values.append(f"user:{user}")
+        if group := groups.get(found.gid):
+            values.append(f"group:{group}")
+        for gid in found.groups:
+            values.append(f"supplementary_gid:{gid}")
+            if group := groups.get(gid):
+                values.append(f"supplementary_group:{group}")
+        asked = {found.gid, *found.groups}
+        late = len(users) < 1 or len(groups) < len(asked)
+        remarks = ("it took too long to look up all names of users and groups",) if late else ()
+        return Found(tuple(values), remarks)
+
+    async def _names(self, names: AccountNames, numbers: Iterable[int], deadline: float) -> Names:
+        numbers = tuple(numbers)
+        known = names.known(numbers)
+        if known is not None:
+            return known
+        return await names.find(numbers, deadline - self._clock.monotonic())
+
+
+def create(settings: Settings) -> UnixAttestor:
+    """Make the attestor."""
+    clock = SystemClock()
+    programs = Programs(settings.workload_size_limit, clock)
+    return UnixAttestor(
+        clock,
+        AccountNames(user_name, clock),
+        AccountNames(group_name, clock),
+        programs if settings.discover_workload_path else None,
+    )
