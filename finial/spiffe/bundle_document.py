@@ -73,6 +73,9 @@ def parse_pem_bundle(trust_domain: TrustDomain, pem: bytes) -> Bundle:
         certificates = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise _invalid("the document holds no certificates in PEM") from error
+    # The library passes over a certificate that is cut short: a root would vanish in silence.
+    if len(certificates) != pem.count(b"-----BEGIN CERTIFICATE-----"):
+        raise _invalid("the document holds a certificate in PEM that has no end")
     encoded = (found.public_bytes(serialization.Encoding.DER) for found in certificates)
     return Bundle(trust_domain, *_authorities(_x509_authority(der) for der in encoded))
 
