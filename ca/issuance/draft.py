@@ -1,13 +1,17 @@
 """Drafts: everything that will be signed, as values, before a key is near."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.authority.slot import Slot
+from ca.issuance import der
+from ca.issuance.extension import Extension
 from ca.issuance.issuer import Issuer
 from ca.issuance.profile import Profiles, Role, leaf_subject
 from ca.issuance.public_key import PublicKey
@@ -26,7 +30,8 @@ _MOST_LEAST: Final = 10
 class CertificateDraft:
     """A certificate that is not signed yet; `issuer` is None when it will sign itself.
 
-    `role` is None for an authority. Times are Unix seconds, both ends included.
+    `role` is None for an authority. `public_key_info` is the public key as SubjectPublicKeyInfo in
+    DER. Times are Unix seconds, both ends included.
     """
 
     role: Role | None
@@ -35,10 +40,11 @@ class CertificateDraft:
     issuer_name: x509.Name
     subject: x509.Name
     public_key: PublicKey
+    public_key_info: bytes
     serial: int
     not_before: int
     not_after: int
-    extensions: tuple[x509.Extension[Any], ...]
+    extensions: tuple[Extension, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,7 @@ def draft_leaf(
     """
     chosen = leaf_subject(dns_names) if subject is None else subject
     validity = _validity(profiles.x509_lifetime(role, ttl), issuer.not_after, now)
+    public_key_info = _info(public_key)
     return CertificateDraft(
         role=role,
         issuer=issuer,
@@ -99,12 +106,13 @@ def draft_leaf(
         issuer_name=issuer.name,
         subject=chosen,
         public_key=public_key,
+        public_key_info=public_key_info,
         serial=serial,
         not_before=max(validity.not_before, issuer.not_before),
         not_after=validity.not_after,
         extensions=(
             *_LEAF_EXTENSIONS,
-            _subject_key_id(public_key),
+            _subject_key_id(public_key_info),
             issuer.key_id,
             _names(spiffe_id, dns_names, critical=not list(chosen)),
         ),
@@ -121,6 +129,7 @@ def draft_authority(
     validity = Validity.starting(now, profiles.ca_ttl, cap=int(now) + profiles.ca_ttl)
     subject = profiles.authority_subject(serial)
     spiffe_id = profiles.trust_domain.id
+    public_key_info = _info(public_key)
     return CertificateDraft(
         role=None,
         issuer=None,
@@ -128,12 +137,13 @@ def draft_authority(
         issuer_name=subject,
         subject=subject,
         public_key=public_key,
+        public_key_info=public_key_info,
         serial=serial,
         not_before=validity.not_before,
         not_after=validity.not_after,
         extensions=(
             *_AUTHORITY_EXTENSIONS,
-            _subject_key_id(public_key),
+            _subject_key_id(public_key_info),
             _names(spiffe_id, (), critical=False),
         ),
     )
@@ -207,30 +217,35 @@ def _usage(*bits: str) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: name in bits for name in names})
 
 
-def _subject_key_id(key: PublicKey) -> x509.Extension[x509.SubjectKeyIdentifier]:
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key)
-    return x509.Extension(ExtensionOID.SUBJECT_KEY_IDENTIFIER, False, identifier)
+def _info(key: PublicKey) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
-def _names(
-    spiffe_id: SpiffeId, dns_names: tuple[str, ...], *, critical: bool
-) -> x509.Extension[x509.SubjectAlternativeName]:
+def _subject_key_id(public_key_info: bytes) -> Extension:
+    # RFC 5280 section 4.2.1.2, the first method: SHA-1 of the bits of the key.
+    algorithm_and_bits = der.content_of(public_key_info)
+    bits = der.content_of(algorithm_and_bits[2 + algorithm_and_bits[1] :])[1:]
+    digest = hashlib.sha1(bits, usedforsecurity=False).digest()
+    return Extension(x509.SubjectKeyIdentifier(digest))
+
+
+def _names(spiffe_id: SpiffeId, dns_names: tuple[str, ...], *, critical: bool) -> Extension:
     uri = x509.UniformResourceIdentifier(str(spiffe_id))
     names = x509.SubjectAlternativeName([uri, *map(x509.DNSName, dns_names)])
-    return x509.Extension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, critical, names)
+    return Extension(names, critical)
 
 
 # Made once: making them anew for each certificate costs as much as signing it.
 _LEAF_EXTENSIONS: Final = (
-    x509.Extension(ExtensionOID.KEY_USAGE, True, _usage("digital_signature")),
-    x509.Extension(
-        ExtensionOID.EXTENDED_KEY_USAGE,
-        False,
-        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+    Extension(_usage("digital_signature"), critical=True),
+    Extension(
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
     ),
-    x509.Extension(ExtensionOID.BASIC_CONSTRAINTS, True, x509.BasicConstraints(False, None)),
+    Extension(x509.BasicConstraints(False, None), critical=True),
 )
 _AUTHORITY_EXTENSIONS: Final = (
-    x509.Extension(ExtensionOID.KEY_USAGE, True, _usage("key_cert_sign", "crl_sign")),
-    x509.Extension(ExtensionOID.BASIC_CONSTRAINTS, True, x509.BasicConstraints(True, None)),
+    Extension(_usage("key_cert_sign", "crl_sign"), critical=True),
+    Extension(x509.BasicConstraints(True, None), critical=True),
 )

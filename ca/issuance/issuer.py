@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from cryptography import x509
-from cryptography.x509.oid import ExtensionOID
 
 from ca.authority.slot import Slot, Use
+from ca.issuance.extension import Extension
 from finial.spiffe.bundle import X509Authority
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
@@ -19,7 +19,7 @@ class Issuer:
     trust_domain: TrustDomain
     authority_id: str
     name: x509.Name
-    key_id: x509.Extension[x509.AuthorityKeyIdentifier]
+    key_id: Extension
     not_before: int
     not_after: int
 
@@ -38,7 +38,7 @@ class Issuer:
             trust_domain=trust_domain,
             authority_id=slot.authority_id,
             name=authority.certificate.subject,
-            key_id=x509.Extension(ExtensionOID.AUTHORITY_KEY_IDENTIFIER, False, identifier),
+            key_id=Extension(identifier),
             not_before=slot.not_before,
             not_after=authority.not_after,
         )

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from ca.issuance.public_key import PublicKey, judge_public_key
 from ca.registry.dns_name import judge_dns_names, judge_wildcards
@@ -14,6 +17,11 @@ from finial.spiffe.well_known import judge_workload_id
 
 MAX_CSR_BYTES: Final = 16 * 1024
 
+_ECDSA: Final = {
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: ec.ECDSA(hashes.SHA256()),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: ec.ECDSA(hashes.SHA384()),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512: ec.ECDSA(hashes.SHA512()),
+}
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 _UNREADABLE_EXTENSIONS = (
     *_UNREADABLE,
@@ -84,16 +92,21 @@ def _judged(der: bytes) -> tuple[x509.CertificateSigningRequest, PublicKey]:
         raise _malformed() from error
     # Before the signature is verified: a huge key would make that dear.
     judged = judge_public_key(public_key)
-    if not _is_signed(csr):
+    if not _is_signed(csr, judged):
         raise _invalid("invalid CSR signature", "", "sign it with the key that it holds")
     return csr, judged
 
 
-def _is_signed(csr: x509.CertificateSigningRequest) -> bool:
+def _is_signed(csr: x509.CertificateSigningRequest, key: PublicKey) -> bool:
+    algorithm = _ECDSA.get(csr.signature_algorithm_oid)
     try:
-        return csr.is_signature_valid
-    except _UNREADABLE:
+        if algorithm is None or not isinstance(key, ec.EllipticCurvePublicKey):
+            return csr.is_signature_valid
+        # What the library does too, but for reading the key a second time.
+        key.verify(csr.signature, csr.tbs_certrequest_bytes, algorithm)
+    except (*_UNREADABLE, InvalidSignature):
         return False
+    return True
 
 
 def _alternative_names(csr: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName:

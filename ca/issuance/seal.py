@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from ca.authority.slot import Slot, Use
 from ca.issuance.conformance import ConformingCertificate, ConformingToken
+from ca.issuance.draft import CertificateDraft
+from ca.issuance.extension import Extension
+from ca.issuance.to_be_signed import certificate, to_be_signed
 from finial.spiffe.refusal import Kind, Refusal
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -37,14 +40,17 @@ class SigningAuthority:
     slot: Slot
     private_key: PrivateKey = field(repr=False)
     algorithm: str = field(init=False)
-    header: bytes = field(init=False)
+    header: bytes = field(init=False, repr=False)
+    name: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if _spki(self.private_key.public_key()) != _certified(self.slot):
-            raise Refusal(Kind.INTERNAL, "the key is not the one of the authority")
+        public_key, name = _certified(self.slot)
+        if _info(self.private_key.public_key()) != public_key:
+            raise _wrong("the key is not the one of the authority")
         algorithm = algorithm_of(self.private_key)
         object.__setattr__(self, "algorithm", algorithm)
         object.__setattr__(self, "header", _header(algorithm, self.slot.authority_id))
+        object.__setattr__(self, "name", name)
 
 
 def algorithm_of(key: PrivateKey) -> str:
@@ -68,7 +74,10 @@ def seal_certificate(draft: ConformingCertificate, issuer: SigningAuthority) -> 
     """
     if draft.issuer is None or draft.issuer.authority_id != issuer.slot.authority_id:
         raise _wrong("the certificate was drafted for another issuer")
-    return _sign(draft, issuer.private_key, _HASHES[issuer.algorithm])
+    signed = to_be_signed(draft, issuer.name, issuer.algorithm)
+    sealed = certificate(signed, issuer.algorithm, _signature(issuer, signed))
+    _compare_leaf(sealed, draft, signed)
+    return sealed
 
 
 def seal_authority(draft: ConformingCertificate, private_key: PrivateKey) -> bytes:
@@ -77,9 +86,23 @@ def seal_authority(draft: ConformingCertificate, private_key: PrivateKey) -> byt
     Raises: Refusal of kind INTERNAL when it was drafted for another key, or when what came out is
         not what was drafted.
     """
-    if draft.issuer is not None or _spki(draft.public_key) != _spki(private_key.public_key()):
+    if draft.issuer is not None or draft.public_key_info != _info(private_key.public_key()):
         raise _wrong("the certificate was drafted for another key")
-    return _sign(draft, private_key, _HASHES[algorithm_of(private_key)])
+    builder = x509.CertificateBuilder(
+        issuer_name=draft.issuer_name,
+        subject_name=draft.subject,
+        public_key=draft.public_key,
+        serial_number=draft.serial,
+        not_valid_before=_instant(draft.not_before),
+        not_valid_after=_instant(draft.not_after),
+        extensions=[
+            x509.Extension(each.oid, each.critical, each.value) for each in draft.extensions
+        ],
+    )
+    digest = _HASHES[algorithm_of(private_key)]
+    sealed = builder.sign(private_key, cast("Any", digest)).public_bytes(_DER)
+    compare(sealed, draft)
+    return sealed
 
 
 def seal_token(draft: ConformingToken, authority: SigningAuthority) -> str:
@@ -91,58 +114,69 @@ def seal_token(draft: ConformingToken, authority: SigningAuthority) -> str:
     if authority.slot.use is not Use.JWT or draft.authority_id != authority.slot.authority_id:
         raise _wrong("the token was drafted for another key")
     signed = authority.header + b"." + _encode(msgspec.json.encode(draft.claims()))
-    signature = _jws(authority.private_key, _HASHES[authority.algorithm], signed)
-    return (signed + b"." + _encode(signature)).decode("ascii")
+    return (signed + b"." + _encode(_jws(authority, signed))).decode("ascii")
 
 
-def _sign(draft: ConformingCertificate, key: PrivateKey, digest: hashes.HashAlgorithm) -> bytes:
-    # One call: setting the fields one by one copies the builder each time.
-    builder = x509.CertificateBuilder(
-        issuer_name=draft.issuer_name,
-        subject_name=draft.subject,
-        public_key=draft.public_key,
-        serial_number=draft.serial,
-        not_valid_before=_instant(draft.not_before),
-        not_valid_after=_instant(draft.not_after),
-        extensions=list(draft.extensions),
-    )
-    certificate = builder.sign(key, cast("Any", digest))
-    _compare(certificate, draft)
-    return certificate.public_bytes(_DER)
+def compare(sealed: bytes, draft: CertificateDraft) -> None:
+    """Read back what was signed: it is what was judged, nothing more and nothing less.
 
-
-def _compare(certificate: x509.Certificate, draft: ConformingCertificate) -> None:
-    """Read back what was signed: it is what was judged, nothing more and nothing less."""
+    Raises: Refusal of kind INTERNAL.
+    """
+    read = x509.load_der_x509_certificate(sealed)
+    extensions = tuple(Extension(each.value, each.critical) for each in read.extensions)
     same = (
-        certificate.version is x509.Version.v3
-        and certificate.serial_number == draft.serial
-        and certificate.not_valid_before_utc == _instant(draft.not_before)
-        and certificate.not_valid_after_utc == _instant(draft.not_after)
-        and certificate.issuer == draft.issuer_name
-        and certificate.subject == draft.subject
-        and certificate.public_key() == draft.public_key
-        and tuple(certificate.extensions) == draft.extensions
+        read.version is x509.Version.v3
+        and read.serial_number == draft.serial
+        and read.not_valid_before_utc == _instant(draft.not_before)
+        and read.not_valid_after_utc == _instant(draft.not_after)
+        and read.issuer == draft.issuer_name
+        and read.subject == draft.subject
+        and read.public_key() == draft.public_key
+        and extensions == draft.extensions
     )
     if not same:
         raise _wrong("the certificate that was signed is not the one that was drafted")
 
 
-def _jws(key: PrivateKey, digest: hashes.HashAlgorithm, signed: bytes) -> bytes:
+def _compare_leaf(sealed: bytes, draft: ConformingCertificate, signed: bytes) -> None:
+    # The encoding is the draft's by construction. That a strict reader takes it apart and puts
+    # the same bytes together again leaves a fault of memory or of the key's keeper no room; to
+    # read every extension would cost more than to sign.
+    read = x509.load_der_x509_certificate(sealed)
+    if (
+        read.tbs_certificate_bytes != signed
+        or read.serial_number != draft.serial
+        or read.not_valid_after_utc != _instant(draft.not_after)
+    ):
+        raise _wrong("the certificate that was signed is not the one that was drafted")
+
+
+def _signature(authority: SigningAuthority, signed: bytes) -> bytes:
+    key, digest = authority.private_key, _HASHES[authority.algorithm]
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(signed, padding.PKCS1v15(), digest)
+    return key.sign(signed, ec.ECDSA(digest))
+
+
+def _jws(authority: SigningAuthority, signed: bytes) -> bytes:
+    key, signature = authority.private_key, _signature(authority, signed)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return signature
     # RFC 7518 section 3.4: both numbers at their full width, one after the other.
-    r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(digest)))
+    r, s = decode_dss_signature(signature)
     width = (key.curve.key_size + 7) // 8
     return r.to_bytes(width, "big") + s.to_bytes(width, "big")
 
 
-def _certified(slot: Slot) -> bytes:
+def _certified(slot: Slot) -> tuple[bytes, bytes]:
+    """The public key of a slot, and its name as an issuer, both in DER; a JWT key has no name."""
     if slot.use is Use.JWT:
-        return slot.document
-    return _spki(x509.load_der_x509_certificate(slot.document).public_key())
+        return slot.document, b""
+    own = x509.load_der_x509_certificate(slot.document)
+    return _info(own.public_key()), own.subject.public_bytes()
 
 
-def _spki(key: Any) -> bytes:
+def _info(key: Any) -> bytes:
     encoded: bytes = key.public_bytes(_DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return encoded
 
