@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.grpc.framing import Assembler
-from finial.wire.grpc.metadata import ReceivedMetadata
-from finial.wire.grpc.request_head import RequestHead
+from finial.wire.grpc.protocol.framing import Assembler
+from finial.wire.grpc.protocol.metadata import ReceivedMetadata
+from finial.wire.grpc.protocol.request_head import RequestHead
 from finial.wire.grpc.service import Route
 
 if TYPE_CHECKING:
-    from finial.wire.grpc.server_connection import ServerConnection
+    from finial.wire.grpc.serving.server_connection import ServerConnection
 
 P = TypeVar("P")
 

@@ -14,11 +14,11 @@ from google.protobuf.message import DecodeError, Message
 
 from finial.runtime.clock import Clock, SystemClock
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.grpc.client_connection import ClientConnection
-from finial.wire.grpc.exchange import Exchange
+from finial.wire.grpc.calling.client_connection import ClientConnection
+from finial.wire.grpc.calling.exchange import Exchange
 from finial.wire.grpc.limits import Limits
-from finial.wire.grpc.metadata import Metadata, encode_metadata, render_timeout
 from finial.wire.grpc.method import Method
+from finial.wire.grpc.protocol.metadata import Metadata, encode_metadata, render_timeout
 from finial.wire.http2.engine import EngineName, ErrorCode
 from finial.wire.status import Code, refusal_of
 

@@ -15,10 +15,10 @@ from finial.runtime.clock import Clock, SystemClock
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
 from finial.wire.grpc.limits import Limits
-from finial.wire.grpc.server_connection import SHUTTING_DOWN, ServerConnection
 from finial.wire.grpc.service import Service, routing_table
-from finial.wire.grpc.sweep import sweep
-from finial.wire.grpc.tls_listener import TlsListener
+from finial.wire.grpc.serving.server_connection import SHUTTING_DOWN, ServerConnection
+from finial.wire.grpc.serving.sweep import sweep
+from finial.wire.grpc.serving.tls_listener import TlsListener
 from finial.wire.http2.engine import EngineName, ErrorCode
 from finial.wire.status import Code
 

@@ -16,9 +16,9 @@ from google.protobuf.message import Message
 
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call, parse
-from finial.wire.grpc.framing import frame
-from finial.wire.grpc.metadata import status_headers
-from finial.wire.grpc.request_head import RequestHead, Unacceptable
+from finial.wire.grpc.protocol.framing import frame
+from finial.wire.grpc.protocol.metadata import status_headers
+from finial.wire.grpc.protocol.request_head import RequestHead, Unacceptable
 from finial.wire.http2.connection import Http2Connection
 from finial.wire.http2.engine import ErrorCode, Headers, StreamGone
 from finial.wire.status import INTERNAL, OK, Code, Status, status_of

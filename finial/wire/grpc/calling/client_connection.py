@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.grpc.exchange import LOST, Exchange
-from finial.wire.grpc.framing import frame
+from finial.wire.grpc.calling.exchange import LOST, Exchange
 from finial.wire.grpc.limits import Limits
-from finial.wire.grpc.metadata import CONTENT_TYPE, parse_status
+from finial.wire.grpc.protocol.framing import frame
+from finial.wire.grpc.protocol.metadata import CONTENT_TYPE, parse_status
 from finial.wire.http2.connection import Http2Connection
 from finial.wire.http2.engine import EngineName, ErrorCode, Headers, StreamGone
 from finial.wire.status import Code, Status, refusal_of, status_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.grpc.metadata import CONTENT_TYPE, parse_timeout
+from finial.wire.grpc.protocol.metadata import CONTENT_TYPE, parse_timeout
 from finial.wire.grpc.service import Route
 from finial.wire.http2.engine import Headers
 

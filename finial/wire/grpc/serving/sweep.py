@@ -9,7 +9,7 @@ from finial.wire.grpc.limits import Limits
 
 if TYPE_CHECKING:
     from finial.wire.grpc.call import Call
-    from finial.wire.grpc.server_connection import ServerConnection
+    from finial.wire.grpc.serving.server_connection import ServerConnection
 
 
 def sweep(connection: "ServerConnection[Any]", limits: Limits, now: float) -> None:

@@ -4,11 +4,11 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from finial.wire.grpc.framing import Assembler
+from finial.wire.grpc.protocol.framing import Assembler
 from finial.wire.status import Code, Status, refusal_of
 
 if TYPE_CHECKING:
-    from finial.wire.grpc.client_connection import ClientConnection
+    from finial.wire.grpc.calling.client_connection import ClientConnection
 
 LOST = Status(Code.UNAVAILABLE, "the connection was lost")
 

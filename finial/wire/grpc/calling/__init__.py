@@ -1,0 +1,1 @@
+"""The inside of a client: its connection and the calls on it."""

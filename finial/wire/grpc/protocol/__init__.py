@@ -1,0 +1,1 @@
+"""What travels in a call: framing, metadata, and the headers that begin it."""

@@ -1,0 +1,1 @@
+"""The inside of a server: connections, their sweep, and the TLS listener."""
