@@ -1,0 +1,1 @@
+"""`finial up`: a server and an agent in the foreground, for development."""
