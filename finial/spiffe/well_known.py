@@ -20,7 +20,7 @@ def agent_id(trust_domain: TrustDomain, suffix: str) -> SpiffeId:
 
     Raises: Refusal of kind INVALID.
     """
-    if not suffix:
+    if not suffix.startswith("/"):
         raise Refusal(
             Kind.INVALID, "an agent's path goes on below /spire/agent", field="agent_path"
         )

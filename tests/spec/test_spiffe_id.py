@@ -142,3 +142,11 @@ def test_a_refusal_shows_what_it_refused_with_escapes() -> None:
         SpiffeId.parse("spiffe://ex\x1b[2J\u212a.test/" + "a" * 200)
     assert refused.value.value.startswith("spiffe://ex\\x1b[2J\\u212a.test/aaa")
     assert len(refused.value.value) < 100
+
+
+@pytest.mark.parametrize("path", ["a", "a/b", "/", "//", "/a/", "/a?b"])
+def test_a_path_is_empty_or_begins_with_a_slash(path: str) -> None:
+    """ID-13, ID-14: what is joined to a trust domain is a path by the same rules as in a whole ID."""
+    with pytest.raises(Refusal):
+        SpiffeId.of(EXAMPLE, path)
+    assert SpiffeId.of(EXAMPLE, "") == EXAMPLE.id
