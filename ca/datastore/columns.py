@@ -1,16 +1,28 @@
 """Values of several kinds as one column, and back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.selector import Selector
 
+T = TypeVar("T")
+
+# A statement's parameters are limited, in SQLite to 32,766.
+AT_ONCE: Final = 2000
+
 _texts = msgspec.json.Decoder(list[str])
 _pairs = msgspec.json.Decoder(list[tuple[str, str]])
 _documents = msgspec.json.Decoder(list[bytes])
 _encode = msgspec.json.encode
+
+
+def parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut values into parts that one statement can take."""
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
 
 
 def write_texts(texts: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
+from ca.datastore.columns import parts
 from ca.datastore.engine.rows import RowsInsert
 from ca.datastore.engine.transaction import Transaction
 from ca.datastore.entry_rows import digest, read_all, read_by_ids, read_one, write_entry
@@ -128,9 +129,11 @@ def create(transaction: Transaction, wanted: Sequence[Entry]) -> list[Entry | Si
 
 def delete_by_ids(transaction: Transaction, ids: Sequence[str]) -> list[bool]:
     """Delete entries in a transaction, as `Entries.delete_entries` does."""
-    chosen = select(entries.c.id).where(entries.c.id.in_(ids))
-    there = set(transaction.connection.scalars(chosen))
-    transaction.connection.execute(delete(entries).where(entries.c.id.in_(there)))
+    connection = transaction.connection
+    there: set[str] = set()
+    for part in parts(ids):
+        there.update(connection.scalars(select(entries.c.id).where(entries.c.id.in_(part))))
+        connection.execute(delete(entries).where(entries.c.id.in_(part)))
     transaction.note(Topic.ENTRIES, sorted(there))
     return [each in there for each in ids]
 
@@ -165,9 +168,12 @@ class _Known:
 
 
 def _existing(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> _Known:
-    by_digest = select(entries.c.id).where(entries.c.digest.in_([row[1] for row in rows]))
-    by_id = select(entries.c.id).where(entries.c.id.in_([row[0] for row in rows]))
-    ids = {*connection.scalars(by_digest), *connection.scalars(by_id)}
+    ids: set[str] = set()
+    for part in parts(rows):
+        same_id = entries.c.id.in_([row[0] for row in part])
+        same_digest = entries.c.digest.in_([row[1] for row in part])
+        ids.update(connection.scalars(select(entries.c.id).where(same_id)))
+        ids.update(connection.scalars(select(entries.c.id).where(same_digest)))
     return _Known(read_by_ids(connection, sorted(ids)) if ids else ())
 
 

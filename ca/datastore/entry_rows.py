@@ -1,6 +1,6 @@
 """A registration entry as a row, and back, sharing whatever entries have in common."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -8,6 +8,8 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from ca.datastore.columns import (
+    AT_ONCE,
+    parts,
     read_pairs,
     read_texts,
     selector,
@@ -20,7 +22,6 @@ from ca.registry.entry import Entry
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.selector import Selector
 
-_BATCH = 2000
 _selector_texts = msgspec.json.Decoder(list[str])
 
 
@@ -96,10 +97,8 @@ class EntryReader:
 
     def _id(self, text: str) -> SpiffeId:
         # Judged when it was written: "spiffe://", a name, and a path that keeps its slash.
-        end = text.find("/", 9)
-        if end < 0:
-            return SpiffeId(self._domain(text[9:]), "")
-        return SpiffeId(self._domain(text[9:end]), text[end:])
+        name, slash, path = text[9:].partition("/")
+        return SpiffeId(self._domain(name), slash + path)
 
     def _domain(self, name: str) -> TrustDomain:
         return self._domains.get(name) or self._domains.setdefault(name, TrustDomain(name))
@@ -124,13 +123,13 @@ def read_all(connection: Connection) -> list[Entry]:
     federated = _federated(connection.execute(select(federations)))
     reader = EntryReader(federated)
     found = connection.execution_options(stream_results=True).execute(select(entries))
-    return [reader.read(row) for batch in found.partitions(_BATCH) for row in batch]
+    return [reader.read(row) for batch in found.partitions(AT_ONCE) for row in batch]
 
 
 def read_by_ids(connection: Connection, ids: Sequence[str]) -> list[Entry]:
     """Read the entries of those ids that are there, sorted by id."""
     found: list[Entry] = []
-    for part in _parts(sorted(set(ids))):
+    for part in parts(sorted(set(ids))):
         links = select(federations).where(federations.c.entry_id.in_(part))
         reader = EntryReader(_federated(connection.execute(links)))
         rows = connection.execute(
@@ -143,11 +142,6 @@ def read_by_ids(connection: Connection, ids: Sequence[str]) -> list[Entry]:
 def read_one(connection: Connection, entry_id: str) -> Entry | None:
     """Read one entry."""
     return next(iter(read_by_ids(connection, (entry_id,))), None)
-
-
-def _parts(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), _BATCH):
-        yield ids[start : start + _BATCH]
 
 
 def _federated(rows: Any) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
-from ca.datastore.columns import read_id, read_selectors, write_selectors
+from ca.datastore.columns import parts, read_id, read_selectors, write_selectors
 from ca.datastore.engine.transaction import Transaction
 from ca.datastore.entries import aliases, create, dated, delete_by_ids
 from ca.datastore.join_tokens import Spending, spend
@@ -148,10 +148,15 @@ class Nodes(Subject):
 
     async def nodes_by_id(self, ids: Sequence[str]) -> list[Node]:
         """Read the nodes of those SPIFFE IDs, given as text, that are there, sorted by ID."""
-        chosen = select(nodes).where(nodes.c.id.in_(ids)).order_by(nodes.c.id)
-        return await self._ask(
-            lambda connection: [_node(row) for row in connection.execute(chosen).mappings()]
-        )
+
+        def ask(connection: Connection) -> list[Node]:
+            found: list[Node] = []
+            for part in parts(sorted(set(ids))):
+                chosen = select(nodes).where(nodes.c.id.in_(part)).order_by(nodes.c.id)
+                found += [_node(row) for row in connection.execute(chosen).mappings()]
+            return found
+
+        return await self._ask(ask)
 
     async def load_nodes(self) -> list[Node]:
         """Read all nodes, sorted by ID; see `load_entries` for how to follow afterwards."""

@@ -15,23 +15,19 @@ _WRITER_PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    f"busy_timeout={BUSY_SECONDS * 1000}",
     "journal_size_limit=67108864",
 )
-_READER_PRAGMAS: Final = (
-    "query_only=ON",
-    f"busy_timeout={BUSY_SECONDS * 1000}",
-)
+_READER_PRAGMAS: Final = ("query_only=ON",)
 
 
 def connect_writer(url: str) -> Engine:
     """Make the engine of the one writer; a database file that is missing is made, mode 0600.
 
+    A lock that another process holds is waited for; `?timeout=` says for how many seconds.
+
     Raises: Refusal of kind INVALID or UNAVAILABLE.
     """
     parsed = _judge(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_size=1, max_overflow=0)
     _create_private(Path(parsed.database or ""))
     return _sqlite_engine(parsed, _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
 
@@ -42,30 +38,25 @@ def connect_readers(url: str) -> Engine:
     Raises: Refusal of kind INVALID.
     """
     parsed = _judge(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed)
     return _sqlite_engine(parsed, _READER_PRAGMAS, "BEGIN")
 
 
 def _judge(url: str) -> URL:
     try:
         parsed = make_url(url)
-        parsed.get_dialect()
-    except (ArgumentError, ImportError) as error:
-        raise Refusal(
-            Kind.INVALID,
-            "the database's address cannot be read",
-            field="database",
-            remedy="write sqlite:////absolute/path/to/file",
-        ) from error
-    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise Refusal(
-            Kind.INVALID,
-            "a database in memory forgets what it acknowledged",
-            field="database",
-            remedy="write sqlite:////absolute/path/to/file",
-        )
+    except ArgumentError as error:
+        raise _unusable("the database's address cannot be read") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise _unusable("the database has to be SQLite")
+    if parsed.database in {None, "", ":memory:"}:
+        raise _unusable("a database in memory forgets what it acknowledged")
     return parsed
+
+
+def _unusable(detail: str) -> Refusal:
+    # The address is not repeated: those of other databases hold a password.
+    remedy = "write sqlite:////absolute/path/to/file"
+    return Refusal(Kind.INVALID, detail, field="database", remedy=remedy)
 
 
 def _create_private(path: Path) -> None:
@@ -82,7 +73,8 @@ def _create_private(path: Path) -> None:
 
 
 def _sqlite_engine(url: URL, pragmas: tuple[str, ...], begin: str) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False})
+    patience = {} if "timeout" in url.query else {"timeout": BUSY_SECONDS}
+    engine = create_engine(url, connect_args={"check_same_thread": False, **patience})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:  # the driver's own connection
