@@ -68,6 +68,33 @@ def server_context(
     return base
 
 
+def web_context(identity: Callable[[], TlsIdentity]) -> ssl.SSLContext:
+    """Make a context for HTTP/1.1 that presents what `identity` gives at each handshake.
+
+    A client's certificate is not asked for: browsers and `curl` come with a token.
+    """
+    built: dict[int, tuple[TlsIdentity, ssl.SSLContext]] = {}
+
+    def swap(session: ssl.SSLObject | ssl.SSLSocket, _name: str, _base: ssl.SSLContext) -> None:
+        now = identity()
+        known = built.get(0)
+        if known is None or known[0] is not now:
+            context = _web()
+            _present(context, now)
+            known = built[0] = (now, context)
+        session.context = known[1]
+
+    base = _web()
+    base.sni_callback = swap
+    return base
+
+
+def _web() -> ssl.SSLContext:
+    context = _new_context(ssl.PROTOCOL_TLS_SERVER, ssl.CERT_NONE)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 def client_context(identity: TlsIdentity | None, bundle: Bundle | None) -> ssl.SSLContext:
     """Make a context for calling a server; names in its certificate play no part.
 

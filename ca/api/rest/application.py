@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from ca.api.rest.access import actor_of
 from ca.api.rest.bounds import Application, Bounds
 from ca.api.rest.problems import Problem, answer
-from ca.api.rest.routes import agents, authorities, entries, issued, tokens, watching
+from ca.api.rest.routes import agents, authorities, entries, issued, svids, tokens, watching
 from ca.api.rest.routes.watching import Vitals
 from ca.api.rest.shapes.shape import PROBLEMS
 from ca.events.happened import CallRefused
@@ -61,7 +61,7 @@ def _framework() -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}.{route.name}",
     )
-    for part in (entries, agents, tokens, authorities, issued, watching):
+    for part in (entries, agents, tokens, authorities, issued, svids, watching):
         framework.include_router(part.router)
     framework.add_exception_handler(Refusal, _refused)
     framework.add_exception_handler(RequestValidationError, _misshapen)

@@ -1,12 +1,14 @@
 """Starts the REST API: on its Unix socket, and over HTTPS where a port is configured."""
 
-import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ca.api.rest.application import application
+from ca.api.rest.https import https_context
 from ca.api.rest.listener import Listener
 from ca.api.rest.routes.watching import Vitals
 from ca.operations.world import World
+from finial.wire.tls import TlsIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,16 @@ class RestApi:
         await self.listener.close(grace)
 
 
-async def start(world: World, vitals: Vitals, tls: ssl.SSLContext | None) -> RestApi:
-    """Begin to listen; `tls` is needed where the settings name a port for HTTPS."""
+async def start(world: World, vitals: Vitals, own: Callable[[], TlsIdentity]) -> RestApi:
+    """Begin to listen; `own` gives the server's own certificate with DNS names, for HTTPS.
+
+    Raises: Refusal of kind PRECONDITION, OSError.
+    """
     server = world.settings.server
     listener = Listener(application(world, vitals))
     await listener.listen_unix(server.admin_socket)
-    if server.rest.bind_port is None or tls is None:
+    if server.rest.bind_port is None:
         return RestApi(listener, None)
+    tls = https_context(server.rest, own)
     address = await listener.listen_tls(server.rest.bind_address, server.rest.bind_port, tls)
     return RestApi(listener, address)
