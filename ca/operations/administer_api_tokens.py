@@ -1,4 +1,4 @@
-"""API tokens: made, recognised and revoked; the server keeps a hash of each and no more."""
+"""Administrators' API tokens: shown once, kept as a hash, known again by it."""
 
 import base64
 import hashlib
@@ -10,9 +10,10 @@ from ca.operations.world import World
 from ca.registry.api_token import ApiToken, Scope
 from finial.spiffe.refusal import Kind, Refusal
 
-PREFIX: Final = "finial_"
-_ENTROPY_BYTES: Final = 32
-_MAX_BYTES: Final = 200
+PREFIX: Final = "finial-api-1."
+MAX_NAME: Final = 128
+_SECRET_BYTES: Final = 32
+_LONGEST_TEXT: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,56 +28,30 @@ class NewApiToken:
 
 
 async def create_api_token(
-    world: World, actor: Actor, name: str, scopes: frozenset[Scope], *, lifetime: int
+    world: World, actor: Actor, name: str, scopes: frozenset[Scope], *, lifetime: int = 0
 ) -> NewApiToken:
-    """Make a token for whoever is called `name`; `lifetime` is in seconds, at least 1.
+    """Make a token that allows what its scopes say; `lifetime` is in seconds, 0 for ever.
 
     Raises: Refusal of kind INVALID, UNAVAILABLE.
     """
-    if lifetime < 1 or not name or not scopes:
-        raise Refusal(Kind.INVALID, "an API token has a name, a scope and a lifetime")
-    secret = base64.urlsafe_b64encode(world.entropy.bytes(_ENTROPY_BYTES)).decode().rstrip("=")
+    _judge(name, scopes, lifetime)
+    secret = base64.urlsafe_b64encode(world.entropy.bytes(_SECRET_BYTES)).decode().rstrip("=")
     text = PREFIX + secret
     now = int(world.clock.now())
-    token = ApiToken(
-        id=world.entropy.uuid(),
-        name=name,
-        token_hash=_hash(text),
-        scopes=scopes,
-        created_at=now,
-        expires_at=now + lifetime,
-    )
+    expires_at = now + lifetime if lifetime else 0
+    token = ApiToken(world.entropy.uuid(), name, _hash(text), scopes, now, expires_at)
     await world.datastore.create_api_token(token)
-    world.record(
-        ApiTokenCreated(actor, token.id, token.name, frozenset(token.scopes), token.expires_at)
-    )
+    world.record(ApiTokenCreated(actor, token.id, name, frozenset(scopes), expires_at))
     return NewApiToken(text, token)
 
 
 async def list_api_tokens(world: World) -> list[ApiToken]:
-    """Return every token, in the order in which they were made."""
+    """Return every token in the order in which they were made."""
     return await world.datastore.list_api_tokens()
 
 
-async def known_api_token(world: World, text: str) -> ApiToken:
-    """Recognise a token by its text.
-
-    Raises: Refusal of kind UNAUTHENTICATED when it is unknown, revoked or expired.
-    """
-    known = None
-    if text.startswith(PREFIX) and len(text) <= _MAX_BYTES:
-        known = await world.datastore.find_api_token(_hash(text))
-    if known is None or 0 < known.expires_at <= world.clock.now():
-        raise Refusal(
-            Kind.UNAUTHENTICATED,
-            "the API token is unknown, revoked or expired",
-            remedy="make a new one with: finial api-token create",
-        )
-    return known
-
-
 async def revoke_api_token(world: World, actor: Actor, token_id: str) -> None:
-    """Forget a token, so that it opens nothing any more.
+    """Make a token worthless, at once.
 
     Raises: Refusal of kind NOT_FOUND, UNAVAILABLE.
     """
@@ -86,6 +61,33 @@ async def revoke_api_token(world: World, actor: Actor, token_id: str) -> None:
     )
 
 
+async def known_api_token(world: World, text: str) -> ApiToken:
+    """Find the token that somebody shows.
+
+    Raises: Refusal of kind UNAUTHENTICATED, in the same words whatever is wrong with it.
+    """
+    token = None
+    if text.startswith(PREFIX) and len(text) <= _LONGEST_TEXT:
+        token = await world.datastore.find_api_token(_hash(text))
+    if token is None or (token.expires_at and token.expires_at <= world.clock.now()):
+        raise Refusal(
+            Kind.UNAUTHENTICATED,
+            "the API token is unknown, revoked or expired",
+            remedy="make one with: finial api-token create",
+        )
+    return token
+
+
+def _judge(name: str, scopes: frozenset[Scope], lifetime: int) -> None:
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise Refusal(
+            Kind.INVALID, f"a name has 1 to {MAX_NAME} printable characters", field="name"
+        )
+    if not scopes:
+        raise Refusal(Kind.INVALID, "a token allows at least one thing", field="scopes")
+    if lifetime < 0:
+        raise Refusal(Kind.INVALID, "a lifetime is not negative", field="ttl", value=str(lifetime))
+
+
 def _hash(text: str) -> str:
-    # 256 bits drawn at random need no slow hash: there is nothing to guess.
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""SyncAuthorizedEntries: how an agent learns its entries and which of them changed.
+
+The rules (spire-wire 6.3): the first message has the mask and no ids. Up to a page of entries is
+answered by one message with all of them. More are answered by their revisions, a page a message;
+then each message with ids is answered by those entries, a page a message. `more` is false on the
+last message of each answer. Ids that are not, or no longer, the agent's are silently missing.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from ca.api.grpc.caller import ServerCall, agent_of
+from ca.api.grpc.entry_messages import entry_message
+from ca.api.grpc.masks import ENTRY_FIELDS, Fields, masked
+from ca.operations.authorized_entries import authorized_entries, authorized_entry
+from ca.operations.world import World
+from ca.registry.entry import Entry
+from finial.spiffe.refusal import Kind, Refusal
+from finial.wire.pb import entry_pb2
+
+PAGE: Final = 500
+T = TypeVar("T")
+
+
+async def sync_entries(world: World, call: ServerCall) -> None:
+    """Hold one conversation until the agent ends it."""
+    first: entry_pb2.SyncAuthorizedEntriesRequest | None = await anext(call, None)
+    if first is None:
+        return
+    fields = _judge_first(first)
+    entries = authorized_entries(world, agent_of(call))
+    if len(entries) <= PAGE:
+        await call.send(_entries_message(entries, fields))
+    else:
+        for page, more in pages(entries):
+            await call.send(_revisions_message(page, more))
+    async for request in call:
+        await _answer(world, call, request, fields)
+
+
+def _judge_first(first: entry_pb2.SyncAuthorizedEntriesRequest) -> Fields:
+    if first.ids:
+        raise Refusal(
+            Kind.INVALID, "specifying IDs on initial request is not supported", field="ids"
+        )
+    fields = masked(first, "output_mask", ENTRY_FIELDS)
+    if "revision_number" not in fields:
+        raise Refusal(Kind.INVALID, "revision number cannot be masked", field="output_mask")
+    return fields
+
+
+async def _answer(
+    world: World,
+    call: ServerCall,
+    request: entry_pb2.SyncAuthorizedEntriesRequest,
+    fields: Fields,
+) -> None:
+    agent = agent_of(call)
+    wanted = sorted(set(request.ids))
+    found = [entry for each in wanted if (entry := authorized_entry(world, agent, each))]
+    for page, more in pages(found):
+        message = _entries_message(page, fields)
+        message.more = more
+        await call.send(message)
+
+
+def pages(items: Sequence[T]) -> Iterator[tuple[Sequence[T], bool]]:
+    """Cut items into pages, at least one, and say of each whether another follows."""
+    for start in range(0, max(len(items), 1), PAGE):
+        yield items[start : start + PAGE], start + PAGE < len(items)
+
+
+def _entries_message(
+    entries: Sequence[Entry], fields: Fields
+) -> entry_pb2.SyncAuthorizedEntriesResponse:
+    return entry_pb2.SyncAuthorizedEntriesResponse(
+        entries=[entry_message(entry, fields) for entry in entries]
+    )
+
+
+def _revisions_message(
+    entries: Sequence[Entry], more: bool
+) -> entry_pb2.SyncAuthorizedEntriesResponse:
+    revisions = [
+        entry_pb2.EntryRevision(
+            id=entry.id, revision_number=entry.revision_number, created_at=entry.created_at
+        )
+        for entry in entries
+    ]
+    return entry_pb2.SyncAuthorizedEntriesResponse(entry_revisions=revisions, more=more)

@@ -1,0 +1,66 @@
+"""The server's plugins, found by their entry points and given their settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from attestors.contract import NODE_VERIFIER, NodeVerifier, VerifierContext
+from ca.settings import Settings
+from finial.keys.contract import KeyManager
+from finial.runtime import plugins, settings
+from finial.runtime.plugins import BrokenPlugin, UnknownPlugin
+from finial.runtime.settings import SettingsError
+
+KEY_MANAGER = "finial.key_manager"
+DEFAULT_KEY_MANAGER = "disk"
+DEFAULT_NODE_ATTESTOR = "join_token"
+
+
+def load_key_manager(configured: Settings, private_dir: Path) -> KeyManager:
+    """Make the key manager that is configured, keys on disk by default.
+
+    Raises: SettingsError; Refusal of kind PRECONDITION.
+    """
+    chosen = configured.plugin("key_manager") or {DEFAULT_KEY_MANAGER: {}}
+    [(name, table)] = chosen.items()
+    module, values = _module("key_manager", KEY_MANAGER, name, table)
+    manager: KeyManager = module.create(values, private_dir)
+    return manager
+
+
+def load_verifiers(configured: Settings, context: VerifierContext) -> dict[str, NodeVerifier]:
+    """Make the node attestors that are configured, join tokens alone by default.
+
+    Raises: SettingsError; Refusal of kind PRECONDITION.
+    """
+    chosen = configured.plugin("node_attestor") or {DEFAULT_NODE_ATTESTOR: {}}
+    verifiers = {}
+    for name, table in chosen.items():
+        module, values = _module("node_attestor", NODE_VERIFIER, name, table)
+        verifiers[name] = module.create(values, context)
+    return verifiers
+
+
+def judge_plugins(configured: Settings) -> None:
+    """Read every plugin's settings without making any.
+
+    Raises: SettingsError with everything that is wrong.
+    """
+    problems: list[str] = []
+    for kind, group in (("key_manager", KEY_MANAGER), ("node_attestor", NODE_VERIFIER)):
+        for name, table in configured.plugin(kind).items():
+            try:
+                _module(kind, group, name, table)
+            except SettingsError as error:
+                problems += error.problems
+    if problems:
+        raise SettingsError(tuple(problems))
+
+
+def _module(kind: str, group: str, name: str, table: Mapping[str, Any]) -> tuple[ModuleType, Any]:
+    try:
+        module = plugins.load(group, name)
+    except (UnknownPlugin, BrokenPlugin) as error:
+        raise SettingsError((f"plugins.{kind}.{name}: {error}",)) from error
+    return module, settings.load(module.Settings, table, f"plugins.{kind}.{name}")

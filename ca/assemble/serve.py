@@ -1,0 +1,190 @@
+"""Runs the server from its settings to the signal that ends it."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ca import tasks
+from ca.assemble.ground import own_server_id, prepare_directories
+from ca.assemble.listen import GrpcListeners, listen
+from ca.assemble.make_world import make_world
+from ca.datastore.datastore import Datastore
+from ca.events.journal import Journal
+from ca.events.measures import Measures
+from ca.operations.server_identity import ServerIdentity, renew_server_identity
+from ca.operations.world import World
+from ca.settings import Settings
+from finial.runtime.audit import AuditLog
+from finial.runtime.clock import Clock, SystemClock
+from finial.runtime.entropy import Entropy, SystemEntropy
+from finial.runtime.files import write_public
+from finial.runtime.metrics import Metrics
+from finial.runtime.process import harden_process
+from finial.runtime.supervision import Supervisor
+from finial.runtime.watch import Watch
+from finial.spiffe.bundle_document import render_pem
+from finial.spiffe.refusal import Kind, Refusal
+
+if TYPE_CHECKING:
+    from ca.api.rest.start import RestApi
+
+GRACE: Final = 10.0
+_logger = logging.getLogger("finial.ca")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that serves: where, and which files it made for others."""
+
+    grpc_address: tuple[str, int]
+    server_socket: Path
+    admin_socket: Path | None
+    rest_address: tuple[str, int] | None
+    bundle_path: Path
+
+
+async def run(
+    settings: Settings,
+    ready: Callable[[Running], None],
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> None:
+    """Start everything, call `ready`, and serve until SIGTERM or SIGINT.
+
+    Raises: Refusal; SettingsError; OSError when an address is taken.
+    """
+    harden_process()
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    prepare_directories(settings.server)
+    supervisor = Supervisor(clock, entropy)
+    async with _world(settings, clock, entropy) as (world, metrics, measures):
+        await _serve(world, metrics, measures, supervisor, ready)
+
+
+@contextlib.asynccontextmanager
+async def _world(
+    settings: Settings, clock: Clock, entropy: Entropy
+) -> AsyncIterator[tuple[World, Metrics, Measures]]:
+    server = settings.server
+    metrics = Metrics("ca")
+    measures = Measures(metrics)
+    with _audit(server.audit_path) as audit:
+        journal = Journal(audit, clock, (measures,))
+        datastore = await Datastore.open(server.database, clock, server.domain)
+        try:
+            server_id = own_server_id(server.private_dir, entropy)
+            world = await make_world(
+                settings,
+                server_id,
+                clock=clock,
+                entropy=entropy,
+                datastore=datastore,
+                journal=journal,
+            )
+            _read_metrics(world, metrics)
+            yield world, metrics, measures
+        finally:
+            await datastore.close()
+
+
+async def _serve(
+    world: World,
+    metrics: Metrics,
+    measures: Measures,
+    supervisor: Supervisor,
+    ready: Callable[[Running], None],
+) -> None:
+    server = world.settings.server
+    identity = Watch(await renew_server_identity(world))
+    serving: Watch[Mapping[str, bool]] = Watch({"": True})
+    write_public(server.bundle_path, render_pem(world.known.bundle.value))
+    # What is long-lived is never looked at again by the collector, which keeps its pauses short.
+    gc.collect()
+    gc.freeze()
+    grpc = await listen(world, identity, serving, measures)
+    rest = await _start_rest(world, identity, metrics, supervisor)
+    _start_tasks(world, identity, grpc, supervisor)
+    ready(
+        Running(
+            grpc.address,
+            server.server_socket,
+            server.admin_socket if rest else None,
+            rest.https if rest else None,
+            server.bundle_path,
+        )
+    )
+    _logger.info("serving agents of %s on %s:%d", world.trust_domain, *grpc.address)
+    try:
+        await supervisor.run()
+    finally:
+        serving.set({"": False})
+        world.streams.end_all(Refusal(Kind.UNAVAILABLE, "the server is shutting down"))
+        closing = [grpc.close(GRACE), *([rest.close(GRACE)] if rest else [])]
+        await asyncio.gather(*closing)
+
+
+def _start_tasks(
+    world: World, identity: Watch[ServerIdentity], grpc: GrpcListeners, supervisor: Supervisor
+) -> None:
+    path = world.settings.server.bundle_path
+    supervisor.start("rotate authorities", partial(tasks.rotate, world))
+    supervisor.start("keep the server's SVID", partial(tasks.keep_identity, world, identity, ()))
+    supervisor.start("follow the datastore", world.follower.run)
+    supervisor.start("poll the datastore", partial(tasks.safety_poll, world))
+    supervisor.start("heartbeat", partial(tasks.heartbeat, world))
+    supervisor.start("publish the bundle", partial(tasks.publish_bundle, world, path))
+    supervisor.start("prune entries", partial(tasks.prune_entries, world))
+    supervisor.start("prune the ledger", partial(tasks.prune_ledger, world))
+    supervisor.start("prune agents", partial(tasks.prune_agents, world))
+    supervisor.start("prune authorities", partial(tasks.prune_authorities, world))
+
+
+async def _start_rest(
+    world: World, identity: Watch[ServerIdentity], metrics: Metrics, supervisor: Supervisor
+) -> "RestApi | None":
+    rest = world.settings.server.rest
+    if not rest.enabled:
+        return None
+    # FastAPI takes a third of a second and 25 MB, so it is loaded only where it is wanted.
+    from ca.api.rest.routes.watching import Vitals
+    from ca.api.rest.start import start
+
+    vitals = Vitals(metrics.exposition, partial(_failing, world))
+    if rest.bind_port is None:
+        return await start(world, vitals, lambda: identity.value.tls)
+    named = Watch(await renew_server_identity(world, rest.dns_names))
+    keep = partial(tasks.keep_identity, world, named, rest.dns_names)
+    supervisor.start("keep the REST API's SVID", keep)
+    return await start(world, vitals, lambda: named.value.tls)
+
+
+def _failing(world: World) -> tuple[str, ...]:
+    """Name what is not well; nothing here may take long."""
+    signers = world.known.signers.value
+    failing = [f"no {use} authority signs" for use in signers.keyrings if use not in signers.active]
+    return tuple(failing)
+
+
+def _read_metrics(world: World, metrics: Metrics) -> None:
+    metrics.reading("entries", "Registration entries.", lambda: len(world.known.entries))
+    metrics.reading("agents", "Agents that are known.", lambda: len(world.known.nodes))
+    metrics.reading("agent_streams", "Open streams of agents.", lambda: len(world.streams))
+
+
+def _audit(path: Path) -> AuditLog:
+    try:
+        return AuditLog(path)
+    except OSError as error:
+        raise Refusal(
+            Kind.PRECONDITION,
+            f"the audit log cannot be opened: {error}",
+            field="audit_log",
+            value=str(path),
+        ) from error

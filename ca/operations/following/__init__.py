@@ -1,0 +1,1 @@
+"""How memory follows the datastore, and how agents are told what changed."""

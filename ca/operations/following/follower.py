@@ -1,0 +1,179 @@
+"""Memory follows the datastore: one reader of the table `changes`, for our own writes too.
+
+Rules: changes are applied in their order; `caught_up` returns when everything that was committed
+before it was called is in memory, so that whoever wrote reads what was written; a follower that
+fell behind what is still kept reads everything again; agents are told after memory knows.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from ca.datastore.datastore import Datastore
+from ca.operations.following.known import Known
+from ca.operations.following.streams import (
+    BUNDLE,
+    ENTRIES,
+    FEDERATION,
+    MAX_NAMED_IDS,
+    STANDING,
+    Changed,
+    Streams,
+)
+from ca.registry.change import Change, Topic
+from ca.registry.index import Touched
+from finial.spiffe.bundle_document import render_spiffe_bundle
+from finial.spiffe.identity import SpiffeId
+from finial.spiffe.refusal import Kind, Reason, Refusal
+
+_STEP = 1000
+_logger = logging.getLogger("finial.ca.follower")
+
+
+class Follower:
+    """Reads changes into `Known` and tells the agents that they concern."""
+
+    def __init__(self, datastore: Datastore, known: Known, streams: Streams) -> None:
+        self._datastore = datastore
+        self._known = known
+        self._streams = streams
+        self._lock = asyncio.Lock()
+        self._newest = 0
+        self._woken = asyncio.Event()
+
+    def committed(self, sequence: int) -> None:
+        """Note that something was committed; the datastore calls this after each commit."""
+        self._newest = max(self._newest, sequence)
+        self._woken.set()
+
+    async def load(self) -> None:
+        """Read everything, at the start or after falling behind."""
+        async with self._lock:
+            await self._load()
+
+    async def caught_up(self) -> None:
+        """Wait until memory has applied everything that was committed so far."""
+        if self._known.sequence >= self._newest:
+            return
+        async with self._lock:
+            while self._known.sequence < self._newest:
+                await self._step()
+
+    async def run(self) -> None:
+        """Follow at each commit."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            await self.caught_up()
+
+    async def poll(self) -> None:
+        """Look for what other servers wrote."""
+        self.committed(await self._datastore.latest_sequence())
+
+    async def _step(self) -> None:
+        behind = self._known.sequence
+        changes = await self._datastore.changes_after(behind, _STEP)
+        # Numbers have no gaps, so what is missing was pruned.
+        if not changes or changes[0].sequence != behind + 1:
+            _logger.warning("changes after %d are gone, everything is read again", behind)
+            await self._load()
+            return
+        await self._apply(changes)
+
+    async def _apply(self, changes: list[Change]) -> None:
+        sequence = changes[-1].sequence
+        by_topic: dict[Topic, dict[str, None]] = {}
+        for change in changes:
+            by_topic.setdefault(change.topic, {}).update(dict.fromkeys(change.ids))
+        nodes = await self._read_nodes(by_topic.get(Topic.NODES, ()), sequence)
+        touched, ids = await self._read_entries(tuple(by_topic.get(Topic.ENTRIES, ())))
+        if Topic.BUNDLE in by_topic or Topic.FEDERATION in by_topic:
+            await self._read_bundles()
+        self._known.sequence = sequence
+        self._tell_entries(touched, nodes, ids, sequence)
+
+    async def _load(self) -> None:
+        sequence = await self._datastore.latest_sequence()
+        known = self._known
+        nodes = await self._datastore.load_nodes()
+        entries = await self._datastore.load_entries()
+        gone_nodes = {str(node.id) for node in known.nodes} - {str(node.id) for node in nodes}
+        gone = {entry.id for entry in known.entries} - {entry.id for entry in entries}
+        known.nodes.apply(nodes, map(SpiffeId.parse, gone_nodes))
+        known.entries.apply(entries, gone)
+        await self._read_bundles()
+        known.sequence = sequence
+        self._newest = max(self._newest, sequence)
+        self._streams.tell_all(Changed(ENTRIES, sequence))
+
+    async def _read_entries(self, ids: tuple[str, ...]) -> tuple[Touched, tuple[str, ...]]:
+        if not ids:
+            return Touched(), ()
+        found = await self._datastore.entries_by_id(ids)
+        gone = set(ids).difference(entry.id for entry in found)
+        return self._known.entries.apply(found, gone), ids
+
+    async def _read_nodes(self, ids: Iterable[str], sequence: int) -> frozenset[SpiffeId]:
+        """Apply nodes; return those whose selectors changed."""
+        wanted = tuple(ids)
+        if not wanted:
+            return frozenset()
+        found = {str(node.id): node for node in await self._datastore.nodes_by_id(wanted)}
+        agents = [SpiffeId.parse(each) for each in wanted]
+        before = {agent: self._known.nodes.get(agent) for agent in agents}
+        gone = [agent for agent in agents if str(agent) not in found]
+        self._known.nodes.apply(found.values(), gone)
+        for agent in agents:
+            self._judge_standing(agent, sequence)
+        return frozenset(
+            agent
+            for agent, old in before.items()
+            if old and (new := found.get(str(agent))) and new.selectors != old.selectors
+        )
+
+    async def _read_bundles(self) -> None:
+        bundles = await self._datastore.load_bundles()
+        known = self._known
+        own = bundles.pop(known.trust_domain, None)
+        if bundles != known.federated.value:
+            known.federated.set(bundles)
+            self._streams.tell_all(Changed(FEDERATION, known.sequence))
+        if own is not None and own != known.bundle.value:
+            known.bundle.set(own)
+            self._streams.tell_all(bundle_change(known))
+
+    def _judge_standing(self, agent: SpiffeId, sequence: int) -> None:
+        if not self._streams.of(agent):
+            return
+        node = self._known.nodes.get(agent)
+        if node is None:
+            standing, reason = "evicted", Reason.AGENT_NOT_ATTESTED
+        elif node.banned:
+            standing, reason = "banned", Reason.AGENT_BANNED
+        else:
+            return
+        self._streams.tell(agent, Changed(STANDING, sequence, document=standing.encode()))
+        refusal = Refusal(Kind.DENIED, f'agent "{agent}" is {standing}', reason=reason)
+        for stream in self._streams.of(agent):
+            stream.end(refusal)
+
+    def _tell_entries(
+        self,
+        touched: Touched,
+        nodes: frozenset[SpiffeId],
+        ids: tuple[str, ...],
+        sequence: int,
+    ) -> None:
+        change = Changed(ENTRIES, sequence, ids if len(ids) <= MAX_NAMED_IDS else ())
+        for agent in tuple(self._streams.agents):
+            node = self._known.nodes.get(agent)
+            if agent in nodes:
+                self._streams.tell(agent, Changed(ENTRIES, sequence))
+            elif node is not None and touched.concerns(agent, node.selectors):
+                self._streams.tell(agent, change)
+
+
+def bundle_change(known: Known) -> Changed:
+    """Say that our own bundle changed; it is small, so it travels along."""
+    bundle = known.bundle.value
+    return Changed(BUNDLE, bundle.sequence, document=render_spiffe_bundle(bundle))

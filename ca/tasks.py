@@ -1,0 +1,106 @@
+"""Time is a way in too: what the server does without being asked.
+
+No sleep is longer than a few seconds where something may be due, so that a machine that was
+suspended, or whose clock was set, heals by itself.
+"""
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from ca.operations.prune import (
+    prune_bundle,
+    prune_expired_entries,
+    prune_nodes,
+    prune_records,
+)
+from ca.operations.rotate_authority import rotate_authorities
+from ca.operations.server_identity import ServerIdentity, is_due, renew_server_identity
+from ca.operations.world import World
+from finial.runtime.files import write_public
+from finial.runtime.watch import Watch
+from finial.spiffe.bundle_document import render_pem
+
+LONGEST_ROTATION_SLEEP: Final = 10.0
+LONGEST_IDENTITY_SLEEP: Final = 5.0
+SHORTEST_SLEEP: Final = 0.02
+ENTRIES_EVERY: Final = 300.0
+RECORDS_EVERY: Final = 600.0
+NODES_EVERY: Final = 3600.0
+BUNDLE_EVERY: Final = 6 * 3600.0
+BEATS: Final = 10
+"""Into how many parts the streams are divided, so that not all hearts beat at once."""
+
+
+async def rotate(world: World) -> None:
+    """Look after our authorities (BX-02)."""
+    while True:
+        wake = await rotate_authorities(world)
+        await _sleep_until(world, wake, LONGEST_ROTATION_SLEEP)
+
+
+async def keep_identity(
+    world: World, identity: Watch[ServerIdentity], dns_names: tuple[str, ...]
+) -> None:
+    """Renew an SVID of the server's at half-life, or when its authority is gone (BL-07)."""
+    while True:
+        if is_due(world, identity.value):
+            identity.set(await renew_server_identity(world, dns_names))
+        await _sleep_until(world, identity.value.renew_at, LONGEST_IDENTITY_SLEEP)
+
+
+async def prune_entries(world: World) -> None:
+    """Delete expired entries every five minutes (BE-13)."""
+    await _every(world, ENTRIES_EVERY, prune_expired_entries)
+
+
+async def prune_ledger(world: World) -> None:
+    """Forget old tokens, changes and rows of the ledger."""
+    await _every(world, RECORDS_EVERY, prune_records)
+
+
+async def prune_agents(world: World) -> None:
+    """Evict agents that have been expired for long (7.13)."""
+    await _every(world, NODES_EVERY, prune_nodes)
+
+
+async def prune_authorities(world: World) -> None:
+    """Take expired authorities out of the bundle (7.4)."""
+    await _every(world, BUNDLE_EVERY, prune_bundle)
+
+
+async def safety_poll(world: World) -> None:
+    """Look for what other servers wrote, and for what we may have missed."""
+    while True:
+        await world.clock.sleep(world.settings.server.safety_poll)
+        await world.follower.poll()
+
+
+async def heartbeat(world: World) -> None:
+    """Let every agent know, now and then, that its stream is alive: one timer for all streams."""
+    pause = world.settings.server.heartbeat / BEATS
+    for tick in count():
+        await world.clock.sleep(pause)
+        world.streams.beat(tick % BEATS, BEATS)
+
+
+async def publish_bundle(world: World, path: Path) -> None:
+    """Write our bundle beside the data whenever it changes."""
+    async for bundle in world.known.bundle.changes():
+        write_public(path, render_pem(bundle))
+
+
+async def _sleep_until(world: World, instant: float, longest: float) -> None:
+    left = instant - world.clock.now()
+    await world.clock.sleep(min(max(left, SHORTEST_SLEEP), longest))
+
+
+async def _every(world: World, seconds: float, act: Callable[[World], Awaitable[None]]) -> None:
+    """Act at the start and then so often; the clock's longest sleep is a minute."""
+    due = world.clock.monotonic()
+    while True:
+        if world.clock.monotonic() >= due:
+            await act(world)
+            due = world.clock.monotonic() + seconds
+        await world.clock.sleep(due - world.clock.monotonic())
