@@ -39,7 +39,7 @@ class Session(Protocol):
         """The context, which is the one that was put in during the handshake."""
         ...
 
-    def getpeercert(self, binary_form: bool = False) -> Any:
+    def getpeercert(self, binary_form: bool, /) -> Any:
         """The peer's certificate."""
         ...
 
