@@ -51,7 +51,11 @@ class Datastore(Entries, Nodes, JoinTokens, Authorities, Bundles, Ledger, ApiTok
         belongs to another trust domain or a newer program; UNAVAILABLE.
         """
         engines = connect_writer(url), connect_readers(url)
-        await asyncio.to_thread(_prepare, engines[0], trust_domain)
+        try:
+            await asyncio.to_thread(_prepare, engines[0], trust_domain)
+        except BaseException:
+            engines[0].dispose()
+            raise
         return cls(engines, clock, trust_domain)
 
     async def close(self) -> None:
