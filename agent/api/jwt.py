@@ -1,0 +1,131 @@
+"""The unary RPCs of the Workload API: FetchJWTSVID and ValidateJWTSVID."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent.api.answers import Answers
+from agent.api.eager import eagerly
+from agent.api.streams import NOT_SYNCED
+from agent.cache.jwt_svids import TokenKey
+from agent.cache.view import Holdings, Identity
+from agent.events.happened import Caller, WorkloadServed
+from agent.events.journal import Journal
+from agent.operations.attest_caller import CallerAttestation
+from agent.operations.fetch_jwt_svid import FetchJwtSvid
+from finial.runtime.clock import Clock
+from finial.runtime.peer import KernelPeer
+from finial.runtime.watch import Watch
+from finial.spiffe.bundle import Bundle
+from finial.spiffe.identity import SpiffeId, TrustDomain
+from finial.spiffe.jwt_svid import JwtSvid, verify_jwt
+from finial.spiffe.refusal import Kind, Refusal
+from finial.wire.grpc.call import Call
+from finial.wire.pb import workload_pb2
+
+MAX_AUDIENCES: Final = 32
+MAX_AUDIENCE_BYTES: Final = 2048
+_SPIFFE_CLAIMS: Final = frozenset({"sub", "aud", "exp"})
+
+
+@dataclass(frozen=True, slots=True)
+class JwtProfile:
+    """The JWT-SVID profile of the Workload API."""
+
+    answers: Answers
+    attestation: CallerAttestation
+    fetching: FetchJwtSvid
+    holdings: Watch[Holdings]
+    journal: Journal
+    clock: Clock
+    foreign_claims: frozenset[str]
+
+    def fetch(
+        self, call: Call[KernelPeer], request: workload_pb2.JWTSVIDRequest
+    ) -> bytes | Awaitable[bytes]:
+        """Answer FetchJWTSVID; in place, where the token is kept and nothing has to be awaited.
+
+        Spec: Workload API section 6.2.1 (WAPI-15, WAPI-32 to WAPI-36).
+        """
+        audience = judge_audience(request.audience)
+        wanted = SpiffeId.parse(request.spiffe_id) if request.spiffe_id else None
+        return eagerly(self._fetch(call, audience, wanted))
+
+    def validate(
+        self, call: Call[KernelPeer], request: workload_pb2.ValidateJWTSVIDRequest
+    ) -> bytes | Awaitable[bytes]:
+        """Answer ValidateJWTSVID, for any caller that can be attested.
+
+        Spec: Workload API section 6.2.3 (WAPI-15, WAPI-41 to WAPI-43, WAPI-45).
+        """
+        if not request.audience:
+            raise _invalid("audience", "the audience is missing")
+        if not request.svid:
+            raise _invalid("svid", "the token is missing")
+        return eagerly(self._validate(call, request.audience, request.svid))
+
+    async def _fetch(
+        self, call: Call[KernelPeer], audience: Sequence[str], wanted: SpiffeId | None
+    ) -> bytes:
+        if not self.answers.is_synced:
+            raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
+        findings = await self.attestation.attest(call.peer)
+        view = self.answers.view(findings.selectors)
+        if wanted is not None:
+            view = view.only(wanted)
+        if not view.identities:
+            raise findings.no_identity()
+        tokens = [await self._token(each, audience) for each in view.identities]
+        response = workload_pb2.JWTSVIDResponse()
+        for identity, token in zip(view.identities, tokens, strict=True):
+            response.svids.add(spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint)
+        caller = Caller(call.peer.pid, call.peer.uid, call.peer.gid)
+        ids = tuple(each.spiffe_id for each in view.identities)
+        self.journal.record(WorkloadServed(caller, "FetchJWTSVID", ids))
+        return response.SerializeToString()
+
+    async def _token(self, identity: Identity, audience: Sequence[str]) -> str:
+        key = TokenKey.of(identity.spiffe_id, audience)
+        return await self.fetching.fetch(identity.entitlement, key)
+
+    async def _validate(self, call: Call[KernelPeer], audience: str, token: str) -> bytes:
+        findings = await self.attestation.attest(call.peer)
+        view = self.answers.view(findings.selectors)
+        svid = verify_jwt(token, audience, self._bundles(view.federated), self.clock.now())
+        response = workload_pb2.ValidateJWTSVIDResponse(spiffe_id=str(svid.id))
+        response.claims.update(self._claims(svid))
+        return response.SerializeToString()
+
+    def _bundles(self, federated: Sequence[Bundle]) -> Mapping[TrustDomain, Bundle]:
+        own = self.holdings.value.own_bundle
+        if own is None:
+            raise Refusal(Kind.UNAVAILABLE, "the agent has no bundle yet")
+        return {each.trust_domain: each for each in (own, *federated)}
+
+    def _claims(self, svid: JwtSvid) -> dict[str, Any]:
+        claims = dict(svid.claims)
+        if svid.id.trust_domain != self.holdings.value.trust_domain:
+            kept = _SPIFFE_CLAIMS | self.foreign_claims
+            claims = {name: value for name, value in claims.items() if name in kept}
+        return {**claims, "aud": list(svid.audience)}
+
+
+def judge_audience(audience: Sequence[str]) -> tuple[str, ...]:
+    """Accept 1 to 32 audiences, none of them empty or over 2048 bytes.
+
+    Raises: Refusal of kind INVALID.
+    """
+    if not audience:
+        raise _invalid("audience", "at least one audience is needed")
+    if len(audience) > MAX_AUDIENCES:
+        raise _invalid("audience", f"there are more than {MAX_AUDIENCES} audiences")
+    for each in audience:
+        if not each:
+            raise _invalid("audience", "an audience is empty")
+        if len(each.encode()) > MAX_AUDIENCE_BYTES:
+            raise _invalid("audience", f"an audience has more than {MAX_AUDIENCE_BYTES} bytes")
+    return tuple(audience)
+
+
+def _invalid(field: str, fault: str) -> Refusal:
+    return Refusal(Kind.INVALID, fault, field=field)

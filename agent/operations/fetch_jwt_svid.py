@@ -1,0 +1,92 @@
+"""A JWT-SVID for a workload: one that is kept, or a new one from the server.
+
+1. A kept token serves until half its life has passed; then a new one is asked for, and the kept
+   one still serves if the server does not answer.
+2. Those who ask for the same at the same time share one call.
+3. A token of an entry that wants every token unique (`jwt_svid_include_jti`) is never kept.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from agent.cache.entitlement import Entitlement
+from agent.cache.jwt_svids import HeldToken, JwtSvids, TokenKey
+from agent.events.happened import TokenReceived
+from agent.events.journal import Journal
+from agent.upstream.signing import Signing
+from finial.runtime.clock import Clock
+from finial.runtime.entropy import Entropy
+from finial.spiffe.jwt_svid import JwtSvid
+from finial.spiffe.refusal import Kind, Refusal
+from finial.spiffe.validity import renew_at
+
+
+class FetchJwtSvid:
+    """The tokens that are kept, and the way to new ones."""
+
+    def __init__(
+        self, kept: JwtSvids, signing: Signing, journal: Journal, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._kept = kept
+        self._signing = signing
+        self._journal = journal
+        self._clock = clock
+        self._entropy = entropy
+        self._under_way: dict[TokenKey, asyncio.Task[str]] = {}
+
+    def kept(self, entitlement: Entitlement, key: TokenKey) -> str | None:
+        """A token that may be handed out without asking the server."""
+        if entitlement.jwt_svid_include_jti:
+            return None
+        now = self._clock.now()
+        held = self._kept.find(key, now)
+        return held.token if held is not None and now < held.renew_at else None
+
+    async def fetch(self, entitlement: Entitlement, key: TokenKey) -> str:
+        """A token for the entry and the audiences of the key.
+
+        Raises: Refusal of kind UNAVAILABLE (no server, or it refused), UNIMPLEMENTED (the server
+            makes no JWT-SVIDs).
+        """
+        kept = self.kept(entitlement, key)
+        if kept is not None:
+            return kept
+        if entitlement.jwt_svid_include_jti:
+            return (await self._sign(entitlement, key.audience)).token
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.ensure_future(self._renew(entitlement, key))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        # One caller that goes away must not take the token from the others.
+        return await asyncio.shield(task)
+
+    async def _renew(self, entitlement: Entitlement, key: TokenKey) -> str:
+        try:
+            svid = await self._sign(entitlement, key.audience)
+        except Refusal:
+            held = self._kept.find(key, self._clock.now())
+            if held is None:
+                raise
+            return held.token
+        now = self._clock.now()
+        begins = max(svid.issued_at, int(now))
+        at = renew_at(begins, svid.expires_at, self._entropy.between(-1.0, 1.0))
+        self._kept.store(key, HeldToken(svid.token, svid.key_id, svid.expires_at, at))
+        return svid.token
+
+    async def _sign(self, entitlement: Entitlement, audience: Sequence[str]) -> JwtSvid:
+        try:
+            token = await self._signing.new_jwt_svid(entitlement.id, audience)
+        except Refusal as refusal:
+            if refusal.kind is Kind.UNIMPLEMENTED:
+                raise
+            raise Refusal(
+                Kind.UNAVAILABLE, f"the server gave no JWT-SVID: {refusal.detail}"
+            ) from refusal
+        svid = JwtSvid.parse_unverified(token)
+        if svid.id != entitlement.spiffe_id or set(svid.audience) != set(audience):
+            raise Refusal(Kind.UNAVAILABLE, "the server gave a JWT-SVID for something else")
+        self._journal.record(
+            TokenReceived(svid.id, entitlement.id, svid.audience, svid.key_id, svid.expires_at)
+        )
+        return svid

@@ -1,0 +1,93 @@
+"""Being told by the server what changed, and doing something about it.
+
+Topics: `entries` (ask which), `bundle` (a SPIFFE bundle travels along), `federation` (ask for the
+bundles), `standing` (banned or evicted). What is not known is passed over: topics are open.
+"""
+
+import logging
+from typing import Final
+
+from agent.operations.link import Link
+from agent.operations.member import Member
+from agent.operations.synchronise import ENTRIES, Synchronisation
+from agent.upstream.following import Changed, Following, open_following
+from agent.upstream.servers import Servers
+from finial.spiffe.bundle import Bundle
+from finial.spiffe.bundle_document import parse_spiffe_bundle
+from finial.spiffe.identity import TrustDomain
+from finial.spiffe.refusal import Kind, Reason, Refusal
+
+FEDERATION: Final = "federation"
+STANDING: Final = "standing"
+_STANDINGS: Final = {b"banned": Reason.AGENT_BANNED, b"evicted": Reason.AGENT_NOT_ATTESTED}
+log = logging.getLogger("finial.agent.follow")
+
+
+class Listener:
+    """Follows one server."""
+
+    def __init__(
+        self, trust_domain: TrustDomain, member: Member, sync: Synchronisation, link: Link
+    ) -> None:
+        self._trust_domain = trust_domain
+        self._member = member
+        self._sync = sync
+        self._link = link
+        self._following: Following | None = None
+
+    async def run(self, servers: Servers) -> None:
+        """Follow until the stream ends.
+
+        Raises: Refusal, of kind UNIMPLEMENTED from a server that has no such stream.
+        """
+        try:
+            async with open_following(servers) as stream:
+                self._following = Following(stream)
+                await self._following.hello({ENTRIES: self._link.synced_version})
+                self._link.connected = True
+                self._link.pushed = True
+                # Whatever changed while nobody told us is found by comparing once.
+                self._link.ask(bundles=True)
+                await self._following.listen(self._told)
+        except Refusal as refusal:
+            if refusal.kind is Kind.UNIMPLEMENTED:
+                self._link.pushed = False
+            await servers.next_in_turn(refusal)
+            raise
+        finally:
+            self._following = None
+            self._link.connected = False
+
+    async def applied(self, topic: str, version: int) -> None:
+        """Tell the server, where one listens, that a version has taken effect."""
+        if self._following is not None and version:
+            await self._following.applied(topic, version)
+
+    def _told(self, changed: Changed) -> None:
+        match changed.topic:
+            case "entries":
+                self._link.ask(bundles=False, version=changed.version)
+            case "bundle":
+                self._bundle(changed)
+            case "federation":
+                self._link.ask(bundles=True)
+            case "standing":
+                self._standing(changed.document)
+            case _:
+                log.debug("the topic %r is not known to this agent", changed.topic)
+
+    def _bundle(self, changed: Changed) -> None:
+        try:
+            bundle = parse_spiffe_bundle(self._trust_domain, changed.document)
+        except Refusal as refusal:
+            log.warning("the server sent a bundle that is none (%s); it is asked for", refusal)
+            bundle = Bundle(self._trust_domain)
+        if bundle.x509_authorities:
+            self._sync.learn_own_bundle(bundle)
+        # What the document of the standard does not carry, taint above all, is asked for.
+        self._link.ask(bundles=True)
+
+    def _standing(self, document: bytes) -> None:
+        reason = _STANDINGS.get(bytes(document))
+        if reason is not None:
+            self._member.told(reason)

@@ -1,0 +1,90 @@
+"""Joining: proving the node to a server that we have reason to trust."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from agent.events.happened import NodeAttested
+from agent.events.journal import Journal
+from agent.operations.member import Member
+from agent.operations.signing_request import signing_request
+from agent.upstream.attesting import Attestation, attest
+from agent.upstream.bootstrap import OpenUnjudged, TrustSource
+from agent.upstream.servers import UNREACHED
+from attestors.contract import NodeEvidence
+from finial.spiffe.bundle import Bundle
+from finial.spiffe.refusal import Kind, Refusal
+from finial.wire.grpc.client import Channel
+
+OpenJudged = Callable[[str, Bundle | None], Channel]
+log = logging.getLogger("finial.agent.join")
+
+
+class Joining:
+    """Attests, at the first server that can be reached and trusted.
+
+    The bundle that we hold is tried first, because it is newer than what the agent began with;
+    then the configured source is asked anew: after a long time without a server, the authorities
+    that we know may all be gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        member: Member,
+        evidence: NodeEvidence,
+        source: TrustSource,
+        known_bundle: Callable[[], Bundle | None],
+        open_judged: OpenJudged,
+        open_unjudged: OpenUnjudged,
+        journal: Journal,
+    ) -> None:
+        self._member = member
+        self._evidence = evidence
+        self._source = source
+        self._known_bundle = known_bundle
+        self._open_judged = open_judged
+        self._open_unjudged = open_unjudged
+        self._journal = journal
+
+    async def join(self, addresses: tuple[str, ...]) -> Bundle:
+        """Attest and become the holder of the SVID; return the trust domain's bundle.
+
+        Raises: Refusal, the last one if every server and every way to trust it failed.
+        """
+        key_id, key = await self._member.next_key()
+        address, given = await self._attest(addresses, signing_request(key))
+        svid = given.svid
+        # Recorded before it takes effect: an attestation that cannot be audited is not used.
+        self._journal.record(
+            NodeAttested(svid.id, address, svid.serial, svid.not_after, given.reattestable)
+        )
+        await self._member.adopt(svid, key_id, key, reattestable=given.reattestable)
+        log.info("attested as %s at %s", svid.id, address)
+        return given.bundle
+
+    async def _attest(self, addresses: tuple[str, ...], csr: bytes) -> tuple[str, Attestation]:
+        last = Refusal(Kind.UNAVAILABLE, "there is no server address")
+        for address in addresses:
+            async for bundle in self._trusts(address):
+                channel = self._open_judged(address, bundle)
+                try:
+                    return address, await attest(channel, self._evidence, csr)
+                except Refusal as refusal:
+                    # Only a server that was reached and believed has an answer that counts.
+                    if refusal.kind not in UNREACHED:
+                        raise
+                    last = refusal
+                finally:
+                    await channel.close()
+        raise last
+
+    async def _trusts(self, address: str) -> AsyncIterator[Bundle | None]:
+        known = self._known_bundle()
+        if known is not None and known.x509_authorities:
+            yield known
+        try:
+            yield await self._source.bundle(address, self._open_unjudged)
+        except Refusal as refusal:
+            if known is None:
+                raise
+            log.info("%s", refusal)

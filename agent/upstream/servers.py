@@ -1,0 +1,97 @@
+"""The servers of our trust domain as one: calls go to the one that answers, in turn."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from finial.spiffe.refusal import Kind, Refusal
+from finial.wire.grpc.client import Channel, Stream
+from finial.wire.grpc.method import Method
+
+TIMEOUT: Final = 30.0
+UNREACHED: Final = frozenset({Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.UNAUTHENTICATED})
+"""How a call fails that had no answer of a server of ours; the last is one that is none."""
+log = logging.getLogger("finial.agent.upstream")
+
+Open = Callable[[str], Channel]
+
+
+class Servers:
+    """Channels to one address after another; `open_channel` makes the one to an address."""
+
+    def __init__(self, addresses: Sequence[str], open_channel: Open) -> None:
+        if not addresses:
+            raise ValueError("there is no server address")
+        self._addresses = tuple(addresses)
+        self._open = open_channel
+        self._turn = 0
+        self._channel = open_channel(self._addresses[0])
+
+    @property
+    def address(self) -> str:
+        """The server whose turn it is, as `host:port`."""
+        return self._addresses[self._turn]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All of them."""
+        return self._addresses
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._channel.is_connected
+
+    async def unary(self, method: Method, request: Message, *, timeout: float = TIMEOUT) -> Any:
+        """Call one server; one that cannot be reached passes the call on to the next.
+
+        Raises: Refusal with the server's kind and reason, or UNAVAILABLE, TIMEOUT.
+        """
+        for _ in self._addresses[1:]:
+            channel = self._channel
+            try:
+                return await channel.unary(method, request, timeout=timeout)
+            except Refusal as refusal:
+                await self.unreachable(channel, refusal)
+        return await self._last(method, request, timeout)
+
+    def stream(self, method: Method, *, timeout: float | None = None) -> Stream:
+        """Prepare a stream to the server whose turn it is; it begins when it is entered."""
+        return self._channel.stream(method, timeout=timeout)
+
+    async def unreachable(self, channel: Channel, refusal: Refusal) -> None:
+        """Let the next server have its turn if this one could not be reached.
+
+        Raises: the refusal, if it was the server's own answer.
+        """
+        if refusal.kind not in UNREACHED:
+            raise refusal
+        if channel is self._channel:
+            self._turn = (self._turn + 1) % len(self._addresses)
+            self._channel = self._open(self.address)
+            if len(self._addresses) > 1:
+                log.info("%s; going on with %s", refusal, self.address)
+            await channel.close()
+
+    async def next_in_turn(self, refusal: Refusal) -> None:
+        """The same after a stream has failed. Raises: nothing."""
+        if refusal.kind in UNREACHED and len(self._addresses) > 1:
+            await self.unreachable(self._channel, refusal)
+
+    def present_anew(self) -> None:
+        """Make a new connection for new calls, because our own SVID or the bundle changed."""
+        self._channel.retire()
+
+    async def close(self) -> None:
+        """End the connection and every call on it."""
+        await self._channel.close()
+
+    async def _last(self, method: Method, request: Message, timeout: float) -> Any:
+        channel = self._channel
+        try:
+            return await channel.unary(method, request, timeout=timeout)
+        except Refusal as refusal:
+            await self.next_in_turn(refusal)
+            raise
