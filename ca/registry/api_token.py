@@ -1,7 +1,7 @@
 """An administrator's API token as the server remembers it: never the token itself."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class Scope(enum.StrEnum):
@@ -26,7 +26,7 @@ class ApiToken:
 
     id: str
     name: str
-    token_hash: str
+    token_hash: str = field(repr=False)
     scopes: frozenset[Scope]
     created_at: int
     expires_at: int = 0

@@ -1,6 +1,6 @@
 """A join token as the server remembers it: never the token itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from finial.spiffe.identity import SpiffeId
 
@@ -15,7 +15,7 @@ class JoinToken:
     """
 
     id: str
-    proof_key: bytes
+    proof_key: bytes = field(repr=False)
     expires_at: int
     alias: SpiffeId | None = None
     spent_by: str = ""

@@ -19,15 +19,13 @@ class Match(enum.Enum):
 
     def accepts(self, has: Collection[T], asked: frozenset[T]) -> bool:
         """Whether what something `has` meets what is `asked` for in this way."""
-        match self:
-            case Match.EXACT:
-                return len(has) == len(asked) and asked.issuperset(has)
-            case Match.SUBSET:
-                return asked.issuperset(has)
-            case Match.SUPERSET:
-                return len(has) >= len(asked) and asked.issubset(has)
-            case Match.ANY:
-                return not asked.isdisjoint(has)
+        if self is Match.EXACT:
+            return len(has) == len(asked) and asked.issuperset(has)
+        if self is Match.SUBSET:
+            return asked.issuperset(has)
+        if self is Match.SUPERSET:
+            return len(has) >= len(asked) and asked.issubset(has)
+        return not asked.isdisjoint(has)
 
 
 def judge_asked(asked: Collection[object] | None, field: str) -> None:
