@@ -160,7 +160,7 @@ def test_a_missing_intermediate_breaks_the_path() -> None:
 
 
 def test_a_wrong_signature_breaks_the_path() -> None:
-    """X509-26: an authority of the same name with another key signed nothing of ours."""
+    """X509-26, SPF-02: an authority of the same name with another key signed nothing of ours."""
     with pytest.raises(Refusal, match="no valid path"):
         verify(X509Svid.parse(SmallCa().workload().chain), bundle_of(CA), NOW)
 
@@ -232,7 +232,7 @@ def test_no_purpose_of_an_authority_narrows_the_path() -> None:
 
 
 def test_the_bundle_of_the_own_trust_domain_decides() -> None:
-    """X509-31, TDB-04: a leaf of a.test signed by the authority of b.test is refused although both bundles are loaded."""
+    """X509-31, TDB-04, WAPI-17: a leaf of a.test signed by the authority of b.test is refused although both bundles are loaded."""
     ours, theirs = SmallCa("a.test"), SmallCa("b.test")
     svid = X509Svid.parse(theirs.leaf(["spiffe://a.test/x"]).chain)
     for bundles in (bundle_of(ours, theirs), bundle_of(theirs)):

@@ -410,7 +410,7 @@ def test_a_token_may_say_less() -> None:
     ids=range(15),
 )
 def test_what_is_no_spiffe_document_is_refused(document: bytes, reason: str) -> None:
-    """JWT-02, JWT-03: other documents are refused, and no word of them is repeated: they may be secrets."""
+    """SPF-01, ID-26, JWT-02, JWT-03: other documents are no SVIDs and are refused, and no word of them is repeated: they may be secrets."""
     with pytest.raises(Refusal, match=reason) as refused:
         lint(document)
     assert refused.value.kind is Kind.INVALID
