@@ -18,7 +18,7 @@ import select
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, overload
 
 SO_PEERPIDFD: Final = 77  # Python 3.11 does not name it
 _CREDENTIALS: Final = struct.Struct("=iII")
@@ -31,9 +31,11 @@ class PeerGone(Exception):
 class HasOptions(Protocol):
     """A connected socket, or what an event loop hands out in its place."""
 
-    def getsockopt(self, level: int, option: int, size: int = ..., /) -> int | bytes:
-        """Ask the kernel for an option of the socket."""
-        ...
+    @overload
+    def getsockopt(self, level: int, option: int, /) -> int: ...
+
+    @overload
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,6 @@ class KernelPeer:
 def credentials(sock: HasOptions) -> tuple[int, int, int]:
     """Return pid, uid and gid of whoever connected; pid 0 is one whom we cannot see."""
     found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    assert isinstance(found, bytes)
     pid, uid, gid = _CREDENTIALS.unpack(found)
     return pid, uid, gid
 
@@ -126,7 +127,7 @@ def start_time(pid: int) -> int:
 
 def _peer_pidfd(sock: HasOptions, pid: int) -> int | None:
     try:
-        found = sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+        return sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
     except OSError as error:
         if error.errno == errno.ENOPROTOOPT:
             return None
@@ -134,5 +135,3 @@ def _peer_pidfd(sock: HasOptions, pid: int) -> int | None:
         if error.errno in (errno.ESRCH, errno.EINVAL, errno.ENODATA):
             raise PeerGone(f"process {pid} has ended") from None
         raise
-    assert isinstance(found, int)
-    return found

@@ -102,6 +102,8 @@ class Supervisor:
                 _log.exception("%s failed", name)
             else:
                 return
-            attempt = 0 if self._clock.monotonic() - begun >= STEADY else attempt + 1
+            if self._clock.monotonic() - begun >= STEADY:
+                attempt = 0
             chance = self._entropy.between(0.0, 1.0)
-            await self._clock.sleep(self._backoff.delay(max(attempt - 1, 0), chance))
+            await self._clock.sleep(self._backoff.delay(attempt, chance))
+            attempt += 1
