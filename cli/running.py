@@ -1,44 +1,86 @@
 """Runs a program from its configuration file, or only says whether it could."""
 
 import dataclasses
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from cli.printing import print_json
+from finial.runtime.logging import setup
 from finial.spiffe.refusal import Kind, Refusal
 
 T = TypeVar("T")
+Ready = Callable[[Any], None]
+
+
+def _no_one(_: Any) -> None:
+    """Nobody waits for the program to be ready."""
 
 
 def run_server(config: Path, *, check: bool, output: str) -> None:
     """Run the CA server, or check its configuration."""
-    from ca import settings
+    from ca.assemble.plugins import judge_plugins
+    from ca.settings import load
 
-    found = configured(settings.load, config)
+    found = configured(load, config)
     if check:
+        configured(lambda _: judge_plugins(found), config)
         _valid(config, output)
-        return
-    from ca.assemble import run
-
-    in_loop(run(found, lambda _: None))
+    else:
+        server(config)()
 
 
 def run_agent(config: Path, *, check: bool, join_file: str | None, output: str) -> None:
     """Run an agent, or check its configuration."""
-    from agent import settings
+    from agent.assemble.plugins import judge_plugins
 
-    found = configured(settings.load, config)
+    from agent.settings import load
+
+    found = configured(load, config)
     if join_file is not None:
         found = configured(lambda _: _joining(found, join_file), config)
     if check:
+        configured(lambda _: judge_plugins(found), config)
         _valid(config, output)
-        return
+    else:
+        agent(config, join_file)()
+
+
+def server(config: Path, ready: Ready = _no_one) -> Callable[[], None]:
+    """Load the server's program; what is returned reads its configuration and runs it.
+
+    Raises (when called): Refusal.
+    """
+    from ca.assemble import run
+    from ca.settings import load
+
+    def start() -> None:
+        found = configured(load, config)
+        setup(found.server.log_level, found.server.log_format)
+        in_loop(lambda: run(found, ready), config)
+
+    return start
+
+
+def agent(config: Path, join_file: str | None = None, ready: Ready = _no_one) -> Callable[[], None]:
+    """Load the agent's program; what is returned reads its configuration and runs it.
+
+    Raises (when called): Refusal.
+    """
     from agent.assemble import run
 
-    in_loop(run(found, lambda _: None))
+    from agent.settings import load
+
+    def start() -> None:
+        found = configured(load, config)
+        if join_file is not None:
+            found = configured(lambda _: _joining(found, join_file), config)
+        setup(found.agent.log_level, found.agent.log_format)
+        in_loop(lambda: run(found, ready), config)
+
+    return start
 
 
 def configured(load: Callable[[Path], T], config: Path) -> T:
@@ -51,21 +93,30 @@ def configured(load: Callable[[Path], T], config: Path) -> T:
     try:
         return load(config)
     except (SettingsError, ValueError) as wrong:
-        problems = getattr(wrong, "problems", (str(wrong),))
-        listed = "".join(f"\n  - {problem}" for problem in problems)
-        raise Refusal(Kind.INVALID, f"{config} cannot be used:{listed}") from None
+        raise _unusable(config, getattr(wrong, "problems", (str(wrong),))) from None
 
 
-def in_loop(program: Coroutine[Any, Any, None]) -> None:
-    """Run a program on the quickest event loop there is."""
+def in_loop(program: Callable[[], Coroutine[Any, Any, None]], config: Path) -> None:
+    """Run a program on the quickest event loop there is.
+
+    Raises: Refusal.
+    """
     import asyncio
+
+    from finial.runtime.settings import SettingsError
 
     try:
         import uvloop
     except ImportError:
-        asyncio.run(program)
+        runner: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     else:
-        uvloop.run(program)
+        runner = uvloop.run
+    try:
+        runner(program())
+    except SettingsError as wrong:
+        raise _unusable(config, wrong.problems) from None
+    except OSError as fault:
+        raise Refusal(Kind.PRECONDITION, f"cannot start: {fault}") from fault
 
 
 def _joining(found: Any, join_file: str) -> Any:
@@ -79,6 +130,11 @@ def _joining(found: Any, join_file: str) -> Any:
         insecure_bootstrap=False,
     )
     return dataclasses.replace(found, agent=own)
+
+
+def _unusable(config: Path, problems: Sequence[str]) -> Refusal:
+    listed = "".join(f"\n  - {problem}" for problem in problems)
+    return Refusal(Kind.INVALID, f"{config} cannot be used:{listed}")
 
 
 def _valid(config: Path, output: str) -> None:
