@@ -6,6 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Property tests try the same inputs each time, and a busy machine is no failure.
+settings.register_profile("finial", deadline=None, derandomize=True, database=None)
+settings.load_profile("finial")
 
 
 class Requirements:

@@ -104,7 +104,8 @@ def _requirement(line: str) -> Requirement:
     awaited = fields[5:] == ["later"]
     if len(fields) != 5 + awaited or not set(fields[3].split()) <= _BINDS:
         raise ValueError(f"this is no requirement: {line}")
-    return Requirement(*fields[:5], awaited)
+    id_, level, sentence, binds, place = fields[:5]
+    return Requirement(id_, level, sentence, binds, place, awaited)
 
 
 def _tests(tree: ast.Module) -> Iterator[tuple[str, str]]:
