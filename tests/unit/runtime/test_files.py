@@ -17,7 +17,6 @@ from finial.runtime.files import (
     write_private,
     write_public,
 )
-from tests.doubles.root import require_root
 
 
 def mode(path: Path) -> int:
@@ -110,7 +109,6 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 @pytest.mark.root
 def test_what_belongs_to_someone_else_is_unsafe(tmp_path: Path) -> None:
     """A folder or a secret of another user is refused."""
-    require_root("give files away")
     private_directory(tmp_path / "folder")
     write_private(tmp_path / "file", b"secret")
     for name in ("folder", "file"):
