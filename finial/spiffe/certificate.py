@@ -39,6 +39,17 @@ def read(der: bytes) -> x509.Certificate:
     return certificate
 
 
+def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
+    """The extensions of a certificate that may not have been read whole yet.
+
+    Raises: Refusal of kind INVALID.
+    """
+    try:
+        return certificate.extensions
+    except _UNREADABLE as error:
+        raise _invalid(f"the certificate's extensions cannot be read ({error})") from error
+
+
 @lru_cache(maxsize=512)
 def read_authority(der: bytes) -> x509.Certificate:
     """Read a certificate that is asked for again and again; bundles hold few of them.

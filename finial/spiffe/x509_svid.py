@@ -129,7 +129,7 @@ class _Extensions:
     @classmethod
     def of(cls, certificate: x509.Certificate) -> Self:
         constraints = usage = names = None
-        for extension in certificate.extensions:
+        for extension in x509_certificate.extensions_of(certificate):
             value = extension.value
             if isinstance(value, x509.BasicConstraints):
                 constraints = value

@@ -301,6 +301,20 @@ def test_an_ed25519_leaf_is_judged_by_the_same_rules() -> None:
     assert judge_leaf(CA.workload(key=key).certificate).path == "/web"
 
 
+def test_a_leaf_that_was_loaded_elsewhere_is_refused_in_no_other_way() -> None:
+    """X509-02: two SAN extensions in a certificate that a TLS library handed over are refused as well."""
+    first, second = (
+        x509.UnrecognizedExtension(ObjectIdentifier(f"2.5.29.{n}"), b"\x30\x00") for n in (97, 98)
+    )
+    der = CA.sign(extensions=[(first, False), (second, False)]).der
+    for oid in (b"\x55\x1d\x61", b"\x55\x1d\x62"):
+        assert oid in der
+        der = der.replace(oid, b"\x55\x1d\x11")
+    for judge in (judge_leaf, judge_authority):
+        with pytest.raises(Refusal, match="cannot be read"):
+            judge(x509.load_der_x509_certificate(der))
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_chain_or_refused(noise: bytes) -> None:
     """X509-26: whatever is given as a certificate, the outcome is a value or a refusal."""

@@ -104,11 +104,9 @@ def describe_key(key: object) -> str:
 
 def _fields(opened: _Opened) -> Iterator[tuple[str, str]]:
     certificate = opened.certificate
-    for uri in opened.uris:
-        yield "URI", uri
+    yield "URI", ", ".join(opened.uris)
     if opened.names is not None:
-        for dns in opened.names.value.get_values_for_type(x509.DNSName):
-            yield "DNS name", dns
+        yield "DNS names", ", ".join(opened.names.value.get_values_for_type(x509.DNSName))
     yield "subject", certificate.subject.rfc4514_string()
     yield "issuer", certificate.issuer.rfc4514_string()
     yield "serial number", f"{certificate.serial_number:x}"
