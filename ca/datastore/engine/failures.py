@@ -21,11 +21,13 @@ _SENTENCES: Final = {
 }
 
 
-def judge(error: DBAPIError) -> Refusal | None:
-    """Say why the database cannot be used; None where the statement itself was at fault."""
+def judge(error: Exception) -> Refusal | None:
+    """Say why the database cannot be used; None where something else was at fault."""
+    if not isinstance(error, (DBAPIError, sqlite3.Error)):
+        return None
     if isinstance(error, (IntegrityError, ProgrammingError)):
         return None
-    cause = error.orig
+    cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, sqlite3.Error):
         return Refusal(Kind.UNAVAILABLE, "the database cannot be reached")
     name = getattr(cause, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
@@ -40,7 +42,7 @@ def refusing() -> Iterator[None]:
     """Turn what the driver says of an unusable database into a Refusal of kind UNAVAILABLE."""
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:
         refusal = judge(error)
         if refusal is None:
             raise

@@ -15,9 +15,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 Row = tuple[Any, ...]
 
-# A power of two at a time keeps the number of distinct statements, which are cached, small;
-# 256 rows of 18 columns stay below every driver's limit of parameters.
-_SIZES: Final = (256, 64, 16, 4, 1)
+# So many statements are compiled and kept at most; 64 rows of 18 columns stay below every
+# driver's limit of parameters, and larger ones gain little.
+AT_ONCE: Final = 64
 
 
 class RowsInsert:
@@ -35,11 +35,8 @@ class RowsInsert:
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert all rows, in their order."""
-        start = 0
-        for size in _SIZES:
-            while len(rows) - start >= size:
-                self._insert(connection, rows[start : start + size])
-                start += size
+        for start in range(0, len(rows), AT_ONCE):
+            self._insert(connection, rows[start : start + AT_ONCE])
 
     def _insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         compiled = self._compiled.get(len(rows)) or self._compile(len(rows), connection.dialect)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from ca.datastore.engine.failures import judge
 from ca.datastore.engine.rows import Row, RowsInsert
@@ -76,7 +76,7 @@ class _Group:
 
     def refuse(self, error: Exception) -> None:
         for work in self.works:
-            work.error = _cause(error)
+            work.error = judge(error) or error
 
 
 class Writer:
@@ -189,11 +189,6 @@ class Writer:
                 work.future.set_result(work.result)
 
 
-def _cause(error: Exception) -> Exception:
-    refusal = judge(error) if isinstance(error, DBAPIError) else None
-    return refusal or error
-
-
 def _run_act(connection: Connection, act: _Act, group: _Group) -> None:
     for attempt in range(_ATTEMPTS):
         transaction = Transaction(connection)
@@ -203,12 +198,9 @@ def _run_act(connection: Connection, act: _Act, group: _Group) -> None:
         except IntegrityError as error:
             if attempt + 1 == _ATTEMPTS:
                 act.error = error
-        except DBAPIError as error:
+        except Exception as error:  # a refusal or a bug: the caller's, nobody else's
             if judge(error) is not None:
                 raise
-            act.error = error
-            return
-        except Exception as error:  # a refusal or a bug: the caller's, nobody else's
             act.error = error
             return
         else:

@@ -309,6 +309,7 @@ def test_failures_have_their_sentence(name: str, sentence: str) -> None:
 
 def test_faulty_statements_are_no_refusals() -> None:
     """A statement's own fault is a bug and stays what it is."""
+    assert judge(ValueError()) is None
     assert judge(failure("SQLITE_ERROR")) is None
     assert judge(failure("")) is None
     assert judge(sa.exc.IntegrityError("", {}, sqlite3.IntegrityError())) is None
