@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Final
 
+from agent.api.call_records import CallRecords
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
@@ -18,8 +19,9 @@ class Gate:
     reflection on the same socket are not the Workload API.
     """
 
-    def __init__(self, calls_per_uid: int) -> None:
+    def __init__(self, calls_per_uid: int, records: CallRecords) -> None:
         self._limit = calls_per_uid
+        self._records = records
         self._open: Counter[int] = Counter()
 
     @property
@@ -32,17 +34,18 @@ class Gate:
 
         Raises: Refusal of kind INVALID (no security metadata), UNAVAILABLE (too many calls).
         """
-        if call.method.startswith(PREFIX):
-            judge_security_metadata(call)
-        uid = call.peer.uid
-        if self._open[uid] >= self._limit:
-            raise Refusal(
-                Kind.UNAVAILABLE,
-                f"uid {uid} has {self._limit} calls open, and no more are taken",
-                remedy="keep one stream open instead of many",
-            )
-        self._open[uid] += 1
-        call.caller = True
+        with self._records.refusals(call):
+            if call.method.startswith(PREFIX):
+                judge_security_metadata(call)
+            uid = call.peer.uid
+            if self._open[uid] >= self._limit:
+                raise Refusal(
+                    Kind.UNAVAILABLE,
+                    f"uid {uid} has {self._limit} calls open, and no more are taken",
+                    remedy="keep one stream open instead of many",
+                )
+            self._open[uid] += 1
+            call.caller = True
 
     def finished(self, call: Call[KernelPeer]) -> None:
         """Note that a call has ended, whether or not it was let in."""

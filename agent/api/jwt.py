@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.api.answers import Answers
+from agent.api.call_records import CallRecords
 from agent.api.eager import eagerly
 from agent.api.streams import NOT_SYNCED
 from agent.cache.jwt_svids import TokenKey
 from agent.cache.view import Holdings, Identity
-from agent.events.happened import Caller, WorkloadServed
-from agent.events.journal import Journal
 from agent.operations.attest_caller import CallerAttestation
 from agent.operations.fetch_jwt_svid import FetchJwtSvid
 from finial.runtime.clock import Clock
@@ -36,7 +35,7 @@ class JwtProfile:
     attestation: CallerAttestation
     fetching: FetchJwtSvid
     holdings: Watch[Holdings]
-    journal: Journal
+    records: CallRecords
     clock: Clock
     foreign_claims: frozenset[str]
 
@@ -47,8 +46,9 @@ class JwtProfile:
 
         Spec: Workload API section 6.2.1 (WAPI-15, WAPI-32 to WAPI-36).
         """
-        audience = judge_audience(request.audience)
-        wanted = SpiffeId.parse(request.spiffe_id) if request.spiffe_id else None
+        with self.records.refusals(call):
+            audience = judge_audience(request.audience)
+            wanted = SpiffeId.parse(request.spiffe_id) if request.spiffe_id else None
         return eagerly(self._fetch(call, audience, wanted))
 
     def validate(
@@ -58,43 +58,46 @@ class JwtProfile:
 
         Spec: Workload API section 6.2.3 (WAPI-15, WAPI-41 to WAPI-43, WAPI-45).
         """
-        if not request.audience:
-            raise _invalid("audience", "the audience is missing")
-        if not request.svid:
-            raise _invalid("svid", "the token is missing")
+        with self.records.refusals(call):
+            if not request.audience:
+                raise _invalid("audience", "the audience is missing")
+            if not request.svid:
+                raise _invalid("svid", "the token is missing")
         return eagerly(self._validate(call, request.audience, request.svid))
 
     async def _fetch(
         self, call: Call[KernelPeer], audience: Sequence[str], wanted: SpiffeId | None
     ) -> bytes:
-        if not self.answers.is_synced:
-            raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
-        findings = await self.attestation.attest(call.peer)
-        view = self.answers.view(findings.selectors)
-        if wanted is not None:
-            view = view.only(wanted)
-        if not view.identities:
-            raise findings.no_identity()
-        tokens = [await self._token(each, audience) for each in view.identities]
-        response = workload_pb2.JWTSVIDResponse()
-        for identity, token in zip(view.identities, tokens, strict=True):
-            response.svids.add(spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint)
-        caller = Caller(call.peer.pid, call.peer.uid, call.peer.gid)
-        ids = tuple(each.spiffe_id for each in view.identities)
-        self.journal.record(WorkloadServed(caller, "FetchJWTSVID", ids))
-        return response.SerializeToString()
+        with self.records.refusals(call):
+            if not self.answers.is_synced:
+                raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
+            findings = await self.attestation.attest(call.peer)
+            view = self.answers.view(findings.selectors)
+            if wanted is not None:
+                view = view.only(wanted)
+            if not view.identities:
+                raise findings.no_identity()
+            tokens = [await self._token(each, audience) for each in view.identities]
+            response = workload_pb2.JWTSVIDResponse()
+            for identity, token in zip(view.identities, tokens, strict=True):
+                response.svids.add(
+                    spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint
+                )
+            self.records.served(call, tuple(each.spiffe_id for each in view.identities))
+            return response.SerializeToString()
 
     async def _token(self, identity: Identity, audience: Sequence[str]) -> str:
         key = TokenKey.of(identity.spiffe_id, audience)
         return await self.fetching.fetch(identity.entitlement, key)
 
     async def _validate(self, call: Call[KernelPeer], audience: str, token: str) -> bytes:
-        findings = await self.attestation.attest(call.peer)
-        view = self.answers.view(findings.selectors)
-        svid = verify_jwt(token, audience, self._bundles(view.federated), self.clock.now())
-        response = workload_pb2.ValidateJWTSVIDResponse(spiffe_id=str(svid.id))
-        response.claims.update(self._claims(svid))
-        return response.SerializeToString()
+        with self.records.refusals(call):
+            findings = await self.attestation.attest(call.peer)
+            view = self.answers.view(findings.selectors)
+            svid = verify_jwt(token, audience, self._bundles(view.federated), self.clock.now())
+            response = workload_pb2.ValidateJWTSVIDResponse(spiffe_id=str(svid.id))
+            response.claims.update(self._claims(svid))
+            return response.SerializeToString()
 
     def _bundles(self, federated: Sequence[Bundle]) -> Mapping[TrustDomain, Bundle]:
         own = self.holdings.value.own_bundle

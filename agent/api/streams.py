@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.api.answers import Answer, Answers, Subject
+from agent.api.call_records import CallRecords
 from agent.cache.view import Holdings
-from agent.events.happened import Caller, WorkloadServed
-from agent.events.journal import Journal
 from agent.operations.attest_caller import CallerAttestation, Findings, check
 from agent.operations.subscriptions import Subscriptions
 from finial.runtime.clock import Clock
@@ -38,7 +37,7 @@ class Streaming:
     attestation: CallerAttestation
     subscriptions: Subscriptions
     published: Watch[Holdings]
-    journal: Journal
+    records: CallRecords
     clock: Clock
     hold: float
 
@@ -48,14 +47,15 @@ async def stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject)
 
     Raises: Refusal of kind DENIED, UNAVAILABLE.
     """
-    if not streaming.answers.is_synced:
-        raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
-    findings = await streaming.attestation.attest(call.peer)
-    following = _Following(streaming, call, subject, findings)
-    try:
-        await following.run()
-    finally:
-        following.close()
+    with streaming.records.refusals(call):
+        if not streaming.answers.is_synced:
+            raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
+        findings = await streaming.attestation.attest(call.peer)
+        following = _Following(streaming, call, subject, findings)
+        try:
+            await following.run()
+        finally:
+            following.close()
 
 
 class _Following:
@@ -116,9 +116,7 @@ class _Following:
         # Without a message nothing is signed at this moment: the next change brings an answer.
         if answer.message is None or answer.message == self._sent:
             return
-        peer = self._call.peer
-        caller = Caller(peer.pid, peer.uid, peer.gid)
-        self._s.journal.record(WorkloadServed(caller, self._subject.value, answer.spiffe_ids))
+        self._s.records.served(self._call, answer.spiffe_ids)
         await self._call.send(answer.message)
         self._sent = answer.message
 

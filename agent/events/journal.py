@@ -1,7 +1,9 @@
 """Where every act is recorded before it takes effect."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -9,6 +11,8 @@ from agent.events.happened import EntriesSynced, Event, members
 from finial.runtime.clock import Clock
 from finial.spiffe.refusal import Kind, Refusal
 
+REPEATED_WITHIN: Final = 1.0
+MAX_REMEMBERED: Final = 4096
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -20,6 +24,14 @@ class AuditLog(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Recent:
+    """When something was written last, and how often it happened since."""
+
+    at: float
+    unwritten: int = 0
+
+
 class Journal:
     """Tells what happened to the audit log first, then to everyone who observes."""
 
@@ -29,6 +41,7 @@ class Journal:
         self._audit = audit
         self._clock = clock
         self._observers = tuple(observers)
+        self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
 
     def record(self, event: Event) -> None:
         """Record an event.
@@ -37,12 +50,35 @@ class Journal:
         """
         # A comparison that found nothing new is no act: it would fill the log with silence.
         if not isinstance(event, EntriesSynced) or event.changed:
-            self._write(event)
+            self._write(event, {})
+        self._tell(event)
+
+    def record_repeatable(self, event: Event, key: Hashable) -> None:
+        """Record what any process may cause as often as it likes, so that it cannot fill the disk.
+
+        Events of one key within a second are one line; the next line says how many were left out.
+
+        Raises: Refusal of kind UNAVAILABLE if it cannot be audited.
+        """
+        now = self._clock.monotonic()
+        recent = self._recent.get(key)
+        if recent is not None and now - recent.at < REPEATED_WITHIN:
+            recent.unwritten += 1
+        else:
+            left_out = recent.unwritten if recent is not None else 0
+            self._write(event, {"repeated": left_out} if left_out else {})
+            self._recent[key] = _Recent(now)
+            self._recent.move_to_end(key)
+            if len(self._recent) > MAX_REMEMBERED:
+                self._recent.popitem(last=False)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         for observe in self._observers:
             observe(event)
 
-    def _write(self, event: Event) -> None:
-        record = {"time": self._instant(), "event": name(event), **members(event)}
+    def _write(self, event: Event, more: Mapping[str, object]) -> None:
+        record = {"time": self._instant(), "event": name(event), **members(event), **more}
         try:
             self._audit.write(record)
         except OSError as error:

@@ -60,12 +60,15 @@ class Synchronisation:
         self._journal = journal
         self._clock = clock
 
-    def resume(self) -> None:
-        """Go on with what was known before the restart."""
+    def resume(self, *, is_member: bool) -> None:
+        """Go on with what was known before the restart; entries only where we are still a member.
+
+        The bundle is of use in any case: it says which server to believe.
+        """
         try:
             if (stored := self._topics.load(BUNDLE)) is not None:
                 self.learn_bundles(parse_bundles(stored.content))
-            if (stored := self._topics.load(ENTRIES)) is not None:
+            if is_member and (stored := self._topics.load(ENTRIES)) is not None:
                 known = parse_entries(stored.content)
                 self._holdings.set(replace(self._holdings.value, entitlements=known, synced=True))
                 self._link.synced_version = stored.version

@@ -1,0 +1,130 @@
+"""The agent's two sockets: the workloads' and the operators'."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent.api.gate import Gate
+from agent.events.measures import Measures
+from agent.settings import Agent
+from finial.runtime.clock import Clock
+from finial.runtime.files import UnsafePath, owned_directory
+from finial.runtime.peer import KernelPeer, PeerGone
+from finial.runtime.watch import Watch
+from finial.spiffe.refusal import Kind, Refusal
+from finial.wire.grpc.call import Call
+from finial.wire.grpc.health import health
+from finial.wire.grpc.limits import Limits
+from finial.wire.grpc.reflection import reflection
+from finial.wire.grpc.server import Server
+from finial.wire.grpc.service import Service
+from finial.wire.status import Code
+
+WORKLOAD_MODE: Final = 0o777
+OPERATOR_MODE: Final = 0o666
+MAX_MESSAGE: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Both servers; closing them ends streams with Unavailable (WAPI-08)."""
+
+    workload: Server[KernelPeer]
+    operators: Server[KernelPeer]
+    gate: Gate
+
+    async def listen(self, settings: Agent) -> None:
+        """Open both sockets, the workloads' in a folder that holds nothing else.
+
+        Raises: Refusal of kind PRECONDITION (an unsafe folder), EXISTS (another agent).
+        """
+        _make_folder(settings.workload_socket.parent)
+        await self.workload.listen_unix(settings.workload_socket, WORKLOAD_MODE)
+        await self.operators.listen_unix(settings.admin_socket, OPERATOR_MODE)
+
+    async def close(self, grace: float) -> None:
+        """Close both; unary calls get so many seconds."""
+        await asyncio.gather(self.workload.close(grace), self.operators.close(grace))
+
+
+def make_listeners(
+    settings: Agent,
+    workload_api: Service,
+    operator: Service,
+    serving: Watch[Mapping[str, bool]],
+    *,
+    gate: Gate,
+    measures: Measures,
+    clock: Clock,
+) -> Listeners:
+    """Make both servers; who calls is known from the kernel at accept (WEP-12 to WEP-14)."""
+
+    def finished(call: Call[KernelPeer], code: Code, seconds: float) -> None:
+        gate.finished(call)
+        measures.called(call.method, code, seconds)
+
+    described = [workload_api, health(serving)]
+    workload = Server(
+        [*described, *reflection(described)],
+        identify=identify,
+        release=KernelPeer.close,
+        guard=gate.guard,
+        limits=_limits(settings),
+        finished=finished,
+        clock=clock,
+        connection_key=lambda peer: peer.uid,
+    )
+    local = [operator, health(serving)]
+    operators = Server(
+        [*local, *reflection(local)],
+        identify=identify,
+        release=KernelPeer.close,
+        limits=Limits(max_message=MAX_MESSAGE, max_connections_per_key=64, max_connections=1024),
+        clock=clock,
+        connection_key=lambda peer: peer.uid,
+    )
+    return Listeners(workload, operators, gate)
+
+
+def identify(transport: asyncio.BaseTransport) -> KernelPeer:
+    """Ask the kernel who connected, once, at accept.
+
+    Raises: Refusal of kind UNAUTHENTICATED (gone already), EXHAUSTED (no more descriptors).
+    """
+    try:
+        return KernelPeer.of(transport.get_extra_info("socket"))
+    except PeerGone as gone:
+        raise Refusal(Kind.UNAUTHENTICATED, str(gone)) from gone
+    except OSError as error:
+        raise Refusal(Kind.EXHAUSTED, f"the caller cannot be identified: {error}") from error
+
+
+def _limits(settings: Agent) -> Limits:
+    return Limits(
+        max_message=MAX_MESSAGE,
+        max_streams=settings.streams_per_connection,
+        max_connections_per_key=settings.connections_per_uid,
+        max_connections=100_000,
+    )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        owned_directory(path)
+    except UnsafePath as unsafe:
+        raise Refusal(
+            Kind.PRECONDITION,
+            f"the folder {path} of the workloads' socket {unsafe.fault}",
+            field="socket_path",
+            value=str(path),
+            remedy=unsafe.remedy,
+        ) from unsafe
+    except OSError as error:
+        raise Refusal(
+            Kind.PRECONDITION,
+            f"the folder {path} of the workloads' socket cannot be made: {error.strerror}",
+            field="socket_path",
+            value=str(path),
+        ) from error

@@ -1,0 +1,73 @@
+"""What the person who operates this node may ask the agent: `finial.operator.v1.Operator`.
+
+Everybody on the node may ask whether the agent works; root and the agent's own uid get everything.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from agent.cache.jwt_svids import JwtSvids
+from agent.cache.view import Holdings
+from agent.operations.link import Link
+from agent.operations.member import Member
+from finial.runtime.peer import KernelPeer
+from finial.runtime.watch import Watch
+from finial.wire.grpc.call import Call
+from finial.wire.grpc.service import Service, service
+from finial.wire.pb import operator_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """What the status is about."""
+
+    member: Member
+    holdings: Watch[Holdings]
+    tokens: JwtSvids
+    link: Link
+    address: Callable[[], str]
+    streams: Callable[[], int]
+    version: str
+
+
+def operator(operated: Operated) -> Service:
+    """Serve the operators' API."""
+
+    def get_status(call: Call[KernelPeer], _: Any) -> operator_pb2.Status:
+        if call.peer.uid in (0, os.geteuid()):
+            return _everything(operated)
+        return _public(operated)
+
+    descriptor = operator_pb2.DESCRIPTOR.services_by_name["Operator"]
+    return service(descriptor, {"GetStatus": get_status})
+
+
+def _public(operated: Operated) -> operator_pb2.Status:
+    return operator_pb2.Status(
+        trust_domain=operated.holdings.value.trust_domain.name,
+        connected=_is_connected(operated),
+        version=operated.version,
+        synced=operated.holdings.value.synced,
+    )
+
+
+def _everything(operated: Operated) -> operator_pb2.Status:
+    status = _public(operated)
+    holdings, svid = operated.holdings.value, operated.member.standing.value.svid
+    status.agent_id = str(operated.member.id or "")
+    if svid is not None:
+        status.svid_expires_at = svid.expires_at
+        status.svid_serial = str(svid.serial)
+    status.server_address = operated.address()
+    status.last_sync = int(operated.link.last_sync)
+    status.entries = len(holdings.entitlements)
+    status.x509_svids = len(holdings.svids)
+    status.jwt_svids = len(operated.tokens)
+    status.streams = operated.streams()
+    return status
+
+
+def _is_connected(operated: Operated) -> bool:
+    return operated.link.connected

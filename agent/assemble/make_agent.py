@@ -1,0 +1,238 @@
+"""Makes the parts of an agent and joins them, with what was known before the restart."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from agent.api.answers import Answers
+from agent.api.call_records import CallRecords
+from agent.api.gate import Gate
+from agent.api.jwt import JwtProfile
+from agent.api.listeners import Listeners, make_listeners
+from agent.api.operator import Operated, operator
+from agent.api.streams import Streaming
+from agent.api.workload_api import workload_api
+from agent.assemble.plugins import load_key_manager, load_workload_attestors
+from agent.assemble.trust import Terms, read_terms
+from agent.cache.jwt_svids import JwtSvids
+from agent.cache.view import Holdings
+from agent.events.journal import Journal
+from agent.events.measures import Measures
+from agent.operations.attest_caller import CallerAttestation
+from agent.operations.fetch_jwt_svid import FetchJwtSvid
+from agent.operations.follow_server import Listener
+from agent.operations.join import Joining
+from agent.operations.link import Link
+from agent.operations.member import Member
+from agent.operations.publish import publish
+from agent.operations.refresh_svids import SvidRefresh
+from agent.operations.subscriptions import Subscriptions
+from agent.operations.synchronise import Synchronisation
+from agent.settings import Settings
+from agent.storage.own_identity import OwnIdentityFile
+from agent.storage.topics import TopicFiles
+from agent.tasks import Tasks
+from agent.upstream.channels import Channels
+from agent.upstream.servers import Servers
+from agent.upstream.signing import Signing
+from finial.runtime.clock import Clock
+from finial.runtime.entropy import Entropy
+from finial.runtime.watch import Watch
+from finial.wire.grpc.service import Service
+
+WORKLOAD_API: Final = "SpiffeWorkloadAPI"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A made agent that does not run yet."""
+
+    member: Member
+    tasks: Tasks
+    listeners: Listeners
+    serving: Watch[Mapping[str, bool]]
+    publishing: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What most parts need."""
+
+    settings: Settings
+    journal: Journal
+    measures: Measures
+    clock: Clock
+    entropy: Entropy
+    version: str
+    holdings: Watch[Holdings]
+    published: Watch[Holdings]
+    tokens: JwtSvids
+    subscriptions: Subscriptions
+    link: Link
+
+
+async def make_agent(
+    settings: Settings,
+    *,
+    journal: Journal,
+    measures: Measures,
+    clock: Clock,
+    entropy: Entropy,
+    version: str,
+) -> Parts:
+    """Make an agent that goes on where it stopped, if it has run before.
+
+    Raises: Refusal of kind PRECONDITION; SettingsError.
+    """
+    file = OwnIdentityFile(settings.agent.storage_dir)
+    terms = await asyncio.to_thread(read_terms, settings, file.load(), entropy)
+    agent = settings.agent
+    holdings = Holdings(terms.trust_domain)
+    ground = _Ground(
+        settings,
+        journal,
+        measures,
+        clock,
+        entropy,
+        version,
+        Watch(holdings),
+        Watch(holdings),
+        JwtSvids(agent.jwt_svid_cache_max_size),
+        Subscriptions(agent.x509_svid_cache_max_size),
+        Link(),
+    )
+    member = Member(
+        trust_domain=terms.trust_domain,
+        servers=terms.servers,
+        keys=load_key_manager(settings),
+        file=file,
+        journal=journal,
+        clock=clock,
+        entropy=entropy,
+    )
+    await member.resume()
+    return _assemble(ground, terms, member)
+
+
+def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
+    channels = Channels(
+        terms.trust_domain,
+        lambda: member.identity,
+        lambda: ground.holdings.value.own_bundle,
+        ground.clock,
+    )
+    servers = Servers(terms.servers, channels.as_ourselves)
+    signing = Signing(servers)
+    tasks = _tasks(ground, terms, member, channels=channels, servers=servers, signing=signing)
+    tasks.sync.resume(is_member=member.identity is not None)
+    serving: Watch[Mapping[str, bool]] = Watch({"": False, WORKLOAD_API: False})
+    records = CallRecords(ground.journal)
+    gate = Gate(ground.settings.agent.streams_per_uid, records)
+    operated = Operated(
+        member,
+        ground.holdings,
+        ground.tokens,
+        ground.link,
+        lambda: servers.address,
+        lambda: gate.open_calls,
+        ground.version,
+    )
+    listeners = make_listeners(
+        ground.settings.agent,
+        _workload_api(ground, signing, records),
+        operator(operated),
+        serving,
+        gate=gate,
+        measures=ground.measures,
+        clock=ground.clock,
+    )
+    publishing = partial(publish, ground.holdings, ground.published, ground.clock)
+    return Parts(member, tasks, listeners, serving, publishing)
+
+
+def _tasks(
+    ground: _Ground,
+    terms: Terms,
+    member: Member,
+    *,
+    channels: Channels,
+    servers: Servers,
+    signing: Signing,
+) -> Tasks:
+    agent = ground.settings.agent
+    sync = Synchronisation(
+        holdings=ground.holdings,
+        tokens=ground.tokens,
+        subscriptions=ground.subscriptions,
+        topics=TopicFiles(agent.storage_dir),
+        link=ground.link,
+        journal=ground.journal,
+        clock=ground.clock,
+    )
+    joining = Joining(
+        member=member,
+        evidence=terms.evidence,
+        source=terms.source,
+        known_bundle=lambda: ground.holdings.value.own_bundle,
+        open_judged=channels.judged_by,
+        open_unjudged=channels.unjudged,
+        journal=ground.journal,
+    )
+    refresh = SvidRefresh(
+        holdings=ground.holdings,
+        subscriptions=ground.subscriptions,
+        signing=signing,
+        key_type=agent.workload_x509_svid_key_type,
+        journal=ground.journal,
+        clock=ground.clock,
+        entropy=ground.entropy,
+    )
+    return Tasks(
+        member=member,
+        joining=joining,
+        servers=servers,
+        listener=Listener(terms.trust_domain, member, sync, ground.link),
+        sync=sync,
+        refresh=refresh,
+        subscriptions=ground.subscriptions,
+        holdings=ground.holdings,
+        link=ground.link,
+        journal=ground.journal,
+        clock=ground.clock,
+        entropy=ground.entropy,
+        poll=agent.sync_interval,
+        safety_poll=agent.safety_poll,
+        version=ground.version,
+    )
+
+
+def _workload_api(ground: _Ground, signing: Signing, records: CallRecords) -> Service:
+    agent = ground.settings.agent
+    answers = Answers(
+        ground.holdings, ground.clock, serve_strangers=agent.allow_unauthenticated_verifiers
+    )
+    attestation = CallerAttestation(
+        load_workload_attestors(ground.settings), ground.clock, agent.attestation_timeout
+    )
+    streaming = Streaming(
+        answers,
+        attestation,
+        ground.subscriptions,
+        ground.published,
+        records,
+        ground.clock,
+        agent.hold,
+    )
+    fetching = FetchJwtSvid(ground.tokens, signing, ground.journal, ground.clock, ground.entropy)
+    jwt = JwtProfile(
+        answers,
+        attestation,
+        fetching,
+        ground.holdings,
+        records,
+        ground.clock,
+        frozenset(agent.allowed_foreign_jwt_claims),
+    )
+    return workload_api(streaming, jwt)

@@ -1,0 +1,109 @@
+"""Runs the agent from its settings to the signal that ends it."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from agent.api.listeners import Listeners
+from agent.assemble.ground import open_audit_log, prepare_directories
+from agent.assemble.make_agent import Parts, make_agent
+from agent.events.journal import Journal
+from agent.events.measures import Measures
+from agent.settings import Settings
+from agent.tasks import Tasks
+from finial.runtime.clock import Clock, SystemClock
+from finial.runtime.entropy import Entropy, SystemEntropy
+from finial.runtime.metrics import Metrics
+from finial.runtime.process import harden_process
+from finial.runtime.supervision import Supervisor
+from finial.spiffe.identity import SpiffeId
+
+GRACE: Final = 5.0
+log = logging.getLogger("finial.agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An agent that has synced and serves."""
+
+    agent_id: SpiffeId
+    workload_socket: Path
+    agent_socket: Path
+
+
+async def run(
+    settings: Settings,
+    ready: Callable[[Running], None],
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> None:
+    """Start everything, call `ready` once the agent has synced, and serve until SIGTERM or SIGINT.
+
+    Raises: Refusal, with what to run, if the agent cannot join or is no longer wanted;
+    SettingsError.
+    """
+    harden_process()
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    prepare_directories(settings.agent)
+    metrics = Metrics("agent")
+    measures = Measures(metrics)
+    with open_audit_log(settings.agent) as audit:
+        journal = Journal(audit, clock, [measures.observe])
+        parts = await make_agent(
+            settings,
+            journal=journal,
+            measures=measures,
+            clock=clock,
+            entropy=entropy,
+            version=version("finial"),
+        )
+        await _serve(settings, parts, Supervisor(clock, entropy), ready)
+
+
+async def _serve(
+    settings: Settings, parts: Parts, supervisor: Supervisor, ready: Callable[[Running], None]
+) -> None:
+    # What is long-lived is never looked at again by the collector, which keeps its pauses short.
+    gc.collect()
+    gc.freeze()
+    await parts.listeners.listen(settings.agent)
+    _start(parts.tasks, parts, supervisor)
+    announcing = asyncio.ensure_future(_announce(settings, parts, ready))
+    try:
+        await supervisor.run()
+    finally:
+        announcing.cancel()
+        parts.serving.set(dict.fromkeys(parts.serving.value, False))
+        await _close(parts.listeners, parts)
+
+
+def _start(tasks: Tasks, parts: Parts, supervisor: Supervisor) -> None:
+    supervisor.start_vital("standing", tasks.keep_standing)
+    supervisor.start("publication", parts.publishing)
+    supervisor.start("synchronisation", tasks.synchronise)
+    supervisor.start("stream of changes", tasks.follow)
+    supervisor.start("workloads' SVIDs", tasks.keep_svids)
+    supervisor.start("status report", tasks.report_status)
+
+
+async def _announce(settings: Settings, parts: Parts, ready: Callable[[Running], None]) -> None:
+    async for holdings in parts.tasks.holdings.changes():
+        if holdings.synced and parts.member.id is not None:
+            break
+    serving: Mapping[str, bool] = dict.fromkeys(parts.serving.value, True)
+    parts.serving.set(serving)
+    agent = settings.agent
+    assert parts.member.id is not None
+    log.info("serving workloads as %s on %s", parts.member.id, agent.workload_socket)
+    ready(Running(parts.member.id, agent.workload_socket, agent.admin_socket))
+
+
+async def _close(listeners: Listeners, parts: Parts) -> None:
+    await listeners.close(GRACE)
+    await parts.tasks.servers.close()
