@@ -274,8 +274,8 @@ class BundleDeleted:
 class CallRefused:
     """Someone was told no.
 
-    `method` is a gRPC path that the server has or a route's template, never what a caller made up;
-    `subject` says what was asked for, where that is known.
+    `method` is a gRPC path or an HTTP method and path; `subject` says what was asked for, where it
+    is known. Both may be a caller's words.
     """
 
     kind: ClassVar[str] = "call_refused"

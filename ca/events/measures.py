@@ -1,15 +1,20 @@
 """Counting what happened, and how long calls took."""
 
+from typing import Final
+
 from prometheus_client import Histogram
 
 from ca.events.happened import CallRefused, Event, Minted, SvidsIssued
 from finial.runtime.metrics import Metrics
 
+MAX_CALLS: Final = 1000
+
 
 class Measures:
     """The server's figures; observes the journal.
 
-    Labels are kinds of events, methods the server has, and status codes: never a caller's words.
+    Labels are kinds of events and refusals, methods and status codes. A method that somebody made
+    up may come along with them, so no more than `MAX_CALLS` pairs of both are told apart.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -18,9 +23,7 @@ class Measures:
             "events", "What happened, by kind and outcome.", ("kind", "outcome")
         )
         self._refused = metrics.counter(
-            "refusals",
-            "Calls that were refused, by method and kind of refusal.",
-            ("method", "kind"),
+            "refusals", "Calls that were refused, by the kind of refusal.", ("kind",)
         )
         self._issued = metrics.counter("svids_issued", "SVIDs that were issued.", ("svid",))
         self._seconds = metrics.seconds(
@@ -32,7 +35,7 @@ class Measures:
         """Count an event."""
         if isinstance(event, CallRefused):
             self._events.labels(event.kind, "refused").inc()
-            self._refused.labels(event.method, event.refusal.kind.value).inc()
+            self._refused.labels(event.refusal.kind.value).inc()
             return
         self._events.labels(event.kind, "done").inc()
         if isinstance(event, SvidsIssued):
@@ -46,5 +49,8 @@ class Measures:
         key = (method, code)
         clock = self._clocks.get(key)
         if clock is None:
-            clock = self._clocks[key] = self._seconds.labels(method, code)
+            known = len(self._clocks) < MAX_CALLS
+            clock = self._seconds.labels(*(key if known else ("other", "other")))
+            if known:
+                self._clocks[key] = clock
         clock.observe(seconds)

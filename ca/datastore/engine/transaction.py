@@ -33,7 +33,7 @@ def write_changes(
     """Number what a group changed, just before its commit; return the last number.
 
     The counter's row stays locked until the commit, so that numbers are in commit order with
-    several writing servers too (docs/decisions/, "Changes are numbered by a locked counter").
+    several writing servers too (decision 17).
     """
     step = update(counters).where(counters.c.name == _COUNTER)
     found = connection.execute(step.values(value=counters.c.value + len(noted)))

@@ -18,7 +18,7 @@ from ca.events.happened import (
     SvidsIssued,
 )
 from ca.events.journal import Journal
-from ca.events.measures import Measures
+from ca.events.measures import MAX_CALLS, Measures
 from ca.registry.issued import SvidKind
 from finial.runtime.audit import AuditLog
 from finial.runtime.metrics import Metrics
@@ -122,7 +122,7 @@ def test_events_are_counted() -> None:
     assert found['finial_ca_events_total{kind="call_refused",outcome="refused"}'] == 1
     assert found['finial_ca_svids_issued_total{svid="x509"}'] == 3
     assert found['finial_ca_svids_issued_total{svid="jwt"}'] == 1
-    assert found['finial_ca_refusals_total{kind="denied",method="/a/b"}'] == 1
+    assert found['finial_ca_refusals_total{kind="denied"}'] == 1
 
 
 def test_calls_are_timed() -> None:
@@ -134,3 +134,17 @@ def test_calls_are_timed() -> None:
     found = figures(metrics)
     assert found['finial_ca_call_seconds_count{code="OK",method="/a/b"}'] == 2
     assert found['finial_ca_call_seconds_sum{code="OK",method="/a/b"}'] == 0.75
+
+
+def test_made_up_methods_make_no_end_of_figures() -> None:
+    """A caller who makes up method after method fills neither the memory nor the metrics."""
+    metrics = Metrics("ca")
+    measures = Measures(metrics)
+    for number in range(MAX_CALLS + 500):
+        measures.called(f"/made/up{number}", "UNIMPLEMENTED", 0.001)
+    measures.called("/made/up1", "UNIMPLEMENTED", 0.001)
+    found = figures(metrics)
+    counts = [name for name in found if name.startswith("finial_ca_call_seconds_count")]
+    assert len(counts) == MAX_CALLS + 1
+    assert found['finial_ca_call_seconds_count{code="other",method="other"}'] == 500
+    assert found['finial_ca_call_seconds_count{code="UNIMPLEMENTED",method="/made/up1"}'] == 2
