@@ -7,7 +7,7 @@ nothing is read from the peer, so that a peer who does not read cannot make us b
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, cast
 
 from finial.wire.http2.engine import (
     Engine,
@@ -69,8 +69,8 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with our SETTINGS."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Transports of uvloop do not derive from those of asyncio.
+        self._transport = cast(asyncio.Transport, transport)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
