@@ -1,7 +1,6 @@
 """A node joins a server by a token or a certificate, renews, is banned and evicted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,8 @@ from finial.spiffe.x509_svid import verify
 from finial.wire.convert import spiffe_id_message, x509_svid_from
 from finial.wire.pb import agent_pb2
 from tests.doubles.ca import SmallCa
-from tests.doubles.house import Client, House, attest_request, csr, house, new_key
-
-
-def run(folder: Path, act: Callable[[House], Awaitable[None]], **settings: Any) -> None:
-    async def scene() -> None:
-        async with house(folder, **settings) as built:
-            await act(built)
-
-    asyncio.run(scene())
-
-
-async def refused(act: Awaitable[Any]) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await act
-    return caught.value
+from tests.doubles.house import Client, House, attest_request, csr, new_key
+from tests.flows.scenes import play, refused
 
 
 def test_an_agent_joins_by_a_token(tmp_path: Path) -> None:
@@ -50,7 +36,7 @@ def test_an_agent_joins_by_a_token(tmp_path: Path) -> None:
         assert built.audit.kinds()[-2:] == ["node_attested", "svid_issued"]
         assert "secret" not in agent.id.path + str(built.audit.records)
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_token_is_spent_once(tmp_path: Path) -> None:
@@ -67,7 +53,7 @@ def test_a_token_is_spent_once(tmp_path: Path) -> None:
         assert again.id == first.id
         assert again.svid.serial != first.svid.serial
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_race_for_a_token_has_one_winner(tmp_path: Path) -> None:
@@ -80,7 +66,7 @@ def test_a_race_for_a_token_has_one_winner(tmp_path: Path) -> None:
         assert sum(not isinstance(each, Refusal) for each in results) == 1
         assert len(built.world.known.nodes) == 1
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_expired_token_is_worth_nothing(tmp_path: Path) -> None:
@@ -94,7 +80,7 @@ def test_an_expired_token_is_worth_nothing(tmp_path: Path) -> None:
         second = await refused(built.attest("join_token", b"t"))
         assert "does not exist or has already been used" in second.detail
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_token_may_name_a_stable_parent(tmp_path: Path) -> None:
@@ -111,7 +97,7 @@ def test_a_token_may_name_a_stable_parent(tmp_path: Path) -> None:
         assert built.world.known.entries.children(agent.id) == ()
         assert built.world.known.nodes.get(agent.id) is None
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_node_joins_by_its_certificate_and_comes_again(tmp_path: Path) -> None:
@@ -130,7 +116,7 @@ def test_a_node_joins_by_its_certificate_and_comes_again(tmp_path: Path) -> None
         assert (told.kind, told.reason) == (Kind.DENIED, Reason.AGENT_MUST_REATTEST)
         assert told.detail == "agent must reattest instead of renew"
 
-    run(tmp_path, act, **x509pop(tmp_path))
+    play(tmp_path, act, **x509pop(tmp_path))
 
 
 def test_an_agent_renews(tmp_path: Path) -> None:
@@ -148,7 +134,7 @@ def test_an_agent_renews(tmp_path: Path) -> None:
         assert (told.kind, told.reason) == (Kind.DENIED, Reason.AGENT_NOT_ACTIVE)
         assert built.audit.kinds()[-3:-1] == ["node_renewed", "svid_issued"]
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_banned_agent_is_told_so_until_it_is_evicted(tmp_path: Path) -> None:
@@ -173,7 +159,7 @@ def test_a_banned_agent_is_told_so_until_it_is_evicted(tmp_path: Path) -> None:
         assert gone.reason is Reason.AGENT_NOT_ATTESTED
         assert (await refused(local.call("Agent.GetAgent", _get(agent.id)))).kind is Kind.NOT_FOUND
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_expired_agent_is_told_so(tmp_path: Path) -> None:
@@ -185,7 +171,7 @@ def test_an_expired_agent_is_told_so(tmp_path: Path) -> None:
         told = await refused(agent.client.call("Agent.PostStatus"))
         assert (told.kind, told.reason) == (Kind.DENIED, Reason.AGENT_EXPIRED)
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_evidence_that_cannot_be_given_again_is_refused(tmp_path: Path) -> None:
@@ -201,7 +187,7 @@ def test_evidence_that_cannot_be_given_again_is_refused(tmp_path: Path) -> None:
         assert told.kind is Kind.DENIED
         assert "already been used" in told.detail
 
-    run(tmp_path, act, **x509pop(tmp_path))
+    play(tmp_path, act, **x509pop(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +206,7 @@ def test_incomplete_parameters_are_refused(tmp_path: Path, request_: Any, fault:
         told = await refused(attest(await built.anyone(), request_))
         assert (told.kind, told.detail) == (Kind.INVALID, f"malformed param: {fault}")
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_unknown_attestor_is_a_failed_precondition(tmp_path: Path) -> None:
@@ -232,7 +218,7 @@ def test_an_unknown_attestor_is_a_failed_precondition(tmp_path: Path) -> None:
         wanted = 'error getting node attestor: could not find node attestor type "tpm_devid"'
         assert told.detail == wanted
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_broken_csr_spends_no_token(tmp_path: Path) -> None:
@@ -245,7 +231,7 @@ def test_a_broken_csr_spends_no_token(tmp_path: Path) -> None:
         assert told.kind is Kind.INVALID
         assert (await built.attest("join_token", b"t")).id
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_nothing_is_attested_without_an_audit(tmp_path: Path) -> None:
@@ -258,7 +244,7 @@ def test_nothing_is_attested_without_an_audit(tmp_path: Path) -> None:
         assert told.kind is Kind.UNAVAILABLE
         assert "audited" in told.detail
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 class _OnceOnly:

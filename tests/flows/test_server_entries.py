@@ -1,38 +1,21 @@
 """Administrators register entries; agents learn theirs."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from finial.spiffe.identity import SpiffeId
-from finial.spiffe.refusal import Kind, Refusal
+from finial.spiffe.refusal import Kind
 from finial.spiffe.selector import Selector
 from finial.wire.convert import spiffe_id_message
 from finial.wire.pb import bundle_pb2, entry_pb2, types_pb2
 from finial.wire.pb.well_known import BoolValue, StringValue
 from tests.doubles.ca import SmallCa
-from tests.doubles.house import Client, House, entry_for, house, register
+from tests.doubles.house import Client, House, entry_for, register
+from tests.flows.scenes import play, refused
 
 PARENT = SpiffeId.parse("spiffe://example.org/spire/agent/x509pop/one")
 Filter = entry_pb2.ListEntriesRequest.Filter
-
-
-def run(folder: Path, act: Callable[[House], Awaitable[None]], **settings: Any) -> None:
-    async def scene() -> None:
-        async with house(folder, **settings) as built:
-            await act(built)
-
-    asyncio.run(scene())
-
-
-async def refused(act: Awaitable[Any]) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await act
-    return caught.value
 
 
 async def listed(client: Client, **members: Any) -> list[str]:
@@ -67,7 +50,7 @@ def test_an_entry_is_created_whole(tmp_path: Path) -> None:
         assert found == made
         assert "entry_created" in built.audit.kinds()
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_batch_answers_each_item_in_its_place(tmp_path: Path) -> None:
@@ -93,7 +76,7 @@ def test_a_batch_answers_each_item_in_its_place(tmp_path: Path) -> None:
         count = await local.call("Entry.CountEntries")
         assert count.count == 2
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_update_writes_what_its_mask_names(tmp_path: Path) -> None:
@@ -112,7 +95,7 @@ def test_an_update_writes_what_its_mask_names(tmp_path: Path) -> None:
         assert (bare.hint, list(bare.dns_names), bare.revision_number) == ("", [], 2)
         assert bare.created_at == made.created_at
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_update_of_nothing_and_of_something_impossible_is_refused(tmp_path: Path) -> None:
@@ -133,7 +116,7 @@ def test_an_update_of_nothing_and_of_something_impossible_is_refused(tmp_path: P
         assert [each.status.code for each in results] == [5, 3, 3]
         assert results[0].status.message == "entry not found"
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_entries_are_deleted(tmp_path: Path) -> None:
@@ -155,7 +138,7 @@ def test_entries_are_deleted(tmp_path: Path) -> None:
         nameless = await refused(local.call("Entry.GetEntry"))
         assert (nameless.kind, nameless.detail) == (Kind.INVALID, "missing ID")
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_output_mask_leaves_only_what_it_names(tmp_path: Path) -> None:
@@ -171,7 +154,7 @@ def test_an_output_mask_leaves_only_what_it_names(tmp_path: Path) -> None:
         [bare] = (await local.call("Entry.ListEntries", request)).entries
         assert bare == types_pb2.Entry(id=made.id)
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_filters_are_joined_by_and(tmp_path: Path) -> None:
@@ -210,7 +193,7 @@ def test_filters_are_joined_by_and(tmp_path: Path) -> None:
         )
         assert count.count == 2
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_pages_lead_through_everything_once(tmp_path: Path) -> None:
@@ -229,7 +212,7 @@ def test_pages_lead_through_everything_once(tmp_path: Path) -> None:
         assert len(seen) == len(set(seen)) == 7
         assert (await refused(listed(local, page_token="junk"))).kind is Kind.INVALID
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_agent_syncs_its_few_entries_in_one_message(tmp_path: Path) -> None:
@@ -255,7 +238,7 @@ def test_an_agent_syncs_its_few_entries_in_one_message(tmp_path: Path) -> None:
         whole = await agent.client.call("Entry.GetAuthorizedEntries")
         assert len(whole.entries) == 2
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_an_agent_syncs_many_entries_by_their_revisions(tmp_path: Path) -> None:
@@ -279,7 +262,7 @@ def test_an_agent_syncs_many_entries_by_their_revisions(tmp_path: Path) -> None:
             assert answers[0].entries[0].spiffe_id.path.startswith("/w")
             assert not answers[0].entries[0].selectors
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_sync_that_begins_wrongly_is_refused(tmp_path: Path) -> None:
@@ -302,7 +285,7 @@ def test_a_sync_that_begins_wrongly_is_refused(tmp_path: Path) -> None:
                 told = await refused(stream.receive())
             assert (told.kind, told.detail) == (Kind.INVALID, said)
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 def test_a_node_alias_gives_its_entries_to_every_node_it_describes(tmp_path: Path) -> None:
@@ -323,7 +306,7 @@ def test_a_node_alias_gives_its_entries_to_every_node_it_describes(tmp_path: Pat
         found = (await agent.client.call("Entry.GetAuthorizedEntries")).entries
         assert [entry.id for entry in found] == [web.id]
 
-    run(tmp_path, act)
+    play(tmp_path, act)
 
 
 async def update(
