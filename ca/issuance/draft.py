@@ -190,11 +190,18 @@ def judge_audience(audience: Sequence[str]) -> tuple[str, ...]:
         fault, remedy = "at least one audience is required", "say who is to accept the token"
     elif len(judged) > MAX_AUDIENCES:
         fault, remedy = "a token has at most 64 audiences", "ask for one token for each"
-    elif any(len(each.encode(errors="replace")) > MAX_AUDIENCE_BYTES for each in judged):
-        fault, remedy = "an audience has at most 2048 bytes", "choose a shorter one"
+    elif not all(map(_is_short_text, judged)):
+        fault, remedy = "an audience is text of at most 2048 bytes", "choose a shorter one"
     else:
         return judged
     raise Refusal(Kind.INVALID, fault, field="audience", remedy=remedy)
+
+
+def _is_short_text(audience: str) -> bool:
+    try:
+        return len(audience.encode()) <= MAX_AUDIENCE_BYTES
+    except UnicodeEncodeError:  # half a character, which JSON can spell and UTF-8 cannot
+        return False
 
 
 def _validity(lifetime: int, cap: int, now: float) -> Validity:

@@ -20,6 +20,7 @@ from finial.spiffe.refusal import Kind, Refusal
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
+_NOT_THE_DRAFT: Final = "the certificate that was signed is not the one that was drafted"
 _DER: Final = serialization.Encoding.DER
 _ALGORITHMS: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
@@ -76,7 +77,7 @@ def seal_certificate(draft: ConformingCertificate, issuer: SigningAuthority) -> 
         raise _wrong("the certificate was drafted for another issuer")
     signed = to_be_signed(draft, issuer.name, issuer.algorithm)
     sealed = certificate(signed, issuer.algorithm, _signature(issuer, signed))
-    _compare_leaf(sealed, draft, signed)
+    compare_bytes(sealed, draft, signed)
     return sealed
 
 
@@ -135,20 +136,25 @@ def compare(sealed: bytes, draft: CertificateDraft) -> None:
         and extensions == draft.extensions
     )
     if not same:
-        raise _wrong("the certificate that was signed is not the one that was drafted")
+        raise _wrong(_NOT_THE_DRAFT)
 
 
-def _compare_leaf(sealed: bytes, draft: ConformingCertificate, signed: bytes) -> None:
-    # The encoding is the draft's by construction. That a strict reader takes it apart and puts
-    # the same bytes together again leaves a fault of memory or of the key's keeper no room; to
-    # read every extension would cost more than to sign.
+def compare_bytes(sealed: bytes, draft: CertificateDraft, signed: bytes) -> None:
+    """Read back a leaf: a strict reader takes it apart, and finds the bytes that were to be signed.
+
+    These are the draft's by construction, so that reading every extension once more, which costs
+    more than to sign, would find nothing new.
+
+    Raises: Refusal of kind INTERNAL.
+    """
     read = x509.load_der_x509_certificate(sealed)
-    if (
-        read.tbs_certificate_bytes != signed
-        or read.serial_number != draft.serial
-        or read.not_valid_after_utc != _instant(draft.not_after)
-    ):
-        raise _wrong("the certificate that was signed is not the one that was drafted")
+    same = (
+        read.tbs_certificate_bytes == signed
+        and read.serial_number == draft.serial
+        and read.not_valid_after_utc == _instant(draft.not_after)
+    )
+    if not same:
+        raise _wrong(_NOT_THE_DRAFT)
 
 
 def _signature(authority: SigningAuthority, signed: bytes) -> bytes:
