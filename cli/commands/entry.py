@@ -36,7 +36,8 @@ def entry() -> None:
 
 
 @entry.command()
-@click.argument("spiffe_id")
+@click.argument("spiffe_id", required=False)
+@click.option("--spiffe-id", "named", metavar="ID", help="The same as the argument.")
 @click.option(
     "--selector",
     "selectors",
@@ -52,7 +53,8 @@ def entry() -> None:
 @output_option
 def create(
     *,
-    spiffe_id: str,
+    spiffe_id: str | None,
+    named: str | None,
     selectors: Sequence[str],
     parent: str | None,
     entry_id: str,
@@ -70,9 +72,11 @@ def create(
     """
     from cli.administration import Administration
 
+    if bool(spiffe_id) == bool(named):
+        raise click.UsageError("name one SPIFFE ID, such as spiffe://example.org/web")
     with Administration(place) as server:
         document = {
-            "spiffe_id": spiffe_id,
+            "spiffe_id": spiffe_id or named,
             "parent_id": parent or _only_agent(server),
             "selectors": list(selectors),
             **({"id": entry_id} if entry_id else {}),
