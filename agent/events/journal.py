@@ -1,96 +1,61 @@
-"""Where every act is recorded before it takes effect."""
+"""The agent's journal: every act is told here before it takes effect."""
 
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
-from agent.events.happened import EntriesSynced, Event, members
+from agent.events.happened import (
+    CallRefused,
+    EntriesSynced,
+    Event,
+    SigningFailed,
+    StandingLost,
+    members,
+)
+from finial.runtime import journal
 from finial.runtime.clock import Clock
 from finial.spiffe.refusal import Kind, Refusal
 
-REPEATED_WITHIN: Final = 1.0
-MAX_REMEMBERED: Final = 4096
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-class AuditLog(Protocol):
-    """What keeps a record; it raises OSError where it cannot."""
+class Journal(journal.Journal[Event]):
+    """Tells the audit log first and the observers after it what happened.
 
-    def write(self, record: Mapping[str, object]) -> None:
-        """Keep one record."""
-        ...
-
-
-@dataclass(slots=True)
-class _Recent:
-    """When something was written last, and how often it happened since."""
-
-    at: float
-    unwritten: int = 0
-
-
-class Journal:
-    """Tells what happened to the audit log first, then to everyone who observes."""
+    `record` raises a Refusal of kind UNAVAILABLE when an act cannot be audited; then it must not
+    happen.
+    """
 
     def __init__(
-        self, audit: AuditLog, clock: Clock, observers: Sequence[Callable[[Event], None]] = ()
+        self,
+        audit: journal.Audit,
+        clock: Clock,
+        observers: Sequence[Callable[[Event], None]] = (),
     ) -> None:
-        self._audit = audit
-        self._clock = clock
-        self._observers = tuple(observers)
-        self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
+        super().__init__(audit, clock, render, _unaudited, observers)
 
-    def record(self, event: Event) -> None:
-        """Record an event.
 
-        Raises: Refusal of kind UNAVAILABLE if it cannot be audited; then it must not happen.
-        """
-        # A comparison that found nothing new is no act: it would fill the log with silence.
-        if not isinstance(event, EntriesSynced) or event.changed:
-            self._write(event, {})
-        self._tell(event)
-
-    def record_repeatable(self, event: Event, key: Hashable) -> None:
-        """Record what any process may cause as often as it likes, so that it cannot fill the disk.
-
-        Events of one key within a second are one line; the next line says how many were left out.
-
-        Raises: Refusal of kind UNAVAILABLE if it cannot be audited.
-        """
-        now = self._clock.monotonic()
-        recent = self._recent.get(key)
-        if recent is not None and now - recent.at < REPEATED_WITHIN:
-            recent.unwritten += 1
-        else:
-            left_out = recent.unwritten if recent is not None else 0
-            self._write(event, {"repeated": left_out} if left_out else {})
-            self._recent[key] = _Recent(now)
-            self._recent.move_to_end(key)
-            if len(self._recent) > MAX_REMEMBERED:
-                self._recent.popitem(last=False)
-        self._tell(event)
-
-    def _tell(self, event: Event) -> None:
-        for observe in self._observers:
-            observe(event)
-
-    def _write(self, event: Event, more: Mapping[str, object]) -> None:
-        record = {"time": self._instant(), "event": name(event), **members(event), **more}
-        try:
-            self._audit.write(record)
-        except OSError as error:
-            raise Refusal(
-                Kind.UNAVAILABLE, "this cannot be audited, so it is not done", remedy=str(error)
-            ) from error
-
-    def _instant(self) -> str:
-        instant = datetime.fromtimestamp(self._clock.now(), UTC)
-        return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def render(event: Event) -> Iterator[journal.Record]:
+    """Return the audit log's record of an event, if it deserves one."""
+    # A comparison that found nothing new is no act: it would fill the log with silence.
+    if not isinstance(event, EntriesSynced) or event.changed:
+        yield {"kind": name(event), **members(event), "outcome": _outcome(event)}
 
 
 def name(event: Event) -> str:
-    """The event's name in the log, such as `node attested`."""
-    return _WORD.sub(" ", type(event).__name__).lower()
+    """The event's name in the log, such as `node_attested`."""
+    return _WORD.sub("_", type(event).__name__).lower()
+
+
+def _outcome(event: Event) -> str:
+    match event:
+        case CallRefused():
+            return "refused"
+        case SigningFailed() | StandingLost():
+            return "failed"
+        case _:
+            return "done"
+
+
+def _unaudited(error: OSError) -> Refusal:
+    return Refusal(Kind.UNAVAILABLE, "this cannot be audited, so it is not done", remedy=str(error))

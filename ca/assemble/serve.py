@@ -76,7 +76,7 @@ async def _world(
     metrics = Metrics("ca")
     measures = Measures(metrics)
     with _audit(server.audit_path) as audit:
-        journal = Journal(audit, clock, (measures,))
+        journal = Journal(audit, clock, (measures.observe,))
         datastore = await Datastore.open(server.database, clock, server.domain)
         try:
             server_id = own_server_id(server.private_dir, entropy)

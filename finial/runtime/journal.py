@@ -1,15 +1,19 @@
 """What happened is told here: first to the audit log, then to whoever observes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from finial.runtime.clock import Clock
 
 E = TypeVar("E")
-E_contra = TypeVar("E_contra", contravariant=True)
 
 Record = Mapping[str, object]
+
+REPEATED_WITHIN: Final = 1.0
+MAX_REMEMBERED: Final = 4096
 
 
 class Audit(Protocol):
@@ -20,19 +24,19 @@ class Audit(Protocol):
         ...
 
 
-class Observer(Protocol[E_contra]):
-    """Whoever is told what happened after it was audited; refuses nothing and raises nothing."""
+@dataclass(slots=True)
+class _Recent:
+    """When something was written last, and how often it happened since."""
 
-    def observe(self, event: E_contra) -> None:
-        """Take note of an event."""
-        ...
+    at: float
+    unwritten: int = 0
 
 
 class Journal(Generic[E]):
     """Records the events of one program.
 
     `render` makes the audit log's records of an event, `unaudited` the exception that says an act
-    is refused because the log cannot be written.
+    is refused because the log cannot be written. Observers refuse nothing and raise nothing.
     """
 
     def __init__(
@@ -41,28 +45,56 @@ class Journal(Generic[E]):
         clock: Clock,
         render: Callable[[E], Iterable[Record]],
         unaudited: Callable[[OSError], Exception],
-        observers: Sequence[Observer[E]] = (),
+        observers: Sequence[Callable[[E], None]] = (),
     ) -> None:
         self._audit = audit
         self._clock = clock
         self._render = render
         self._unaudited = unaudited
         self._observers = tuple(observers)
+        self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
 
     def record(self, *events: E) -> None:
         """Record what happened in one act, with one write, before the act is acknowledged.
 
         Raises: what `unaudited` makes, when the audit log cannot be written; nobody is told then.
         """
-        time = instant(self._clock.now())
-        records = [{"time": time, **record} for event in events for record in self._render(event)]
-        if records:
-            self._write(records)
-        for event in events:
-            for observer in self._observers:
-                observer.observe(event)
+        self._write(events, {})
+        self._tell(events)
 
-    def _write(self, records: Iterable[Record]) -> None:
+    def record_repeatable(self, event: E, key: Hashable) -> None:
+        """Record what anybody may cause as often as they like, so that it cannot fill the disk.
+
+        Events of one key within a second are one line; the next line says how many were left out.
+
+        Raises: what `unaudited` makes, when the audit log cannot be written; nobody is told then.
+        """
+        now = self._clock.monotonic()
+        recent = self._recent.get(key)
+        if recent is not None and now - recent.at < REPEATED_WITHIN:
+            recent.unwritten += 1
+        else:
+            left_out = recent.unwritten if recent is not None else 0
+            self._write((event,), {"repeated": left_out} if left_out else {})
+            self._remember(key, now)
+        self._tell((event,))
+
+    def _remember(self, key: Hashable, now: float) -> None:
+        self._recent[key] = _Recent(now)
+        self._recent.move_to_end(key)
+        if len(self._recent) > MAX_REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def _tell(self, events: Sequence[E]) -> None:
+        for event in events:
+            for observe in self._observers:
+                observe(event)
+
+    def _write(self, events: Sequence[E], more: Record) -> None:
+        time = {"time": instant(self._clock.now())}
+        records = [{**time, **each, **more} for event in events for each in self._render(event)]
+        if not records:
+            return
         try:
             self._audit.write_all(records)
         except OSError as error:

@@ -1,7 +1,7 @@
 """What is recorded, and what happens where it cannot be."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 
@@ -44,12 +44,12 @@ class Lines:
     def __init__(self) -> None:
         self.records: list[Mapping[str, object]] = []
 
-    def write(self, record: Mapping[str, object]) -> None:
-        self.records.append(record)
+    def write_all(self, records: Iterable[Mapping[str, object]]) -> None:
+        self.records += records
 
 
 class FullDisk:
-    def write(self, record: Mapping[str, object]) -> None:
+    def write_all(self, records: Iterable[Mapping[str, object]]) -> None:
         raise OSError(28, "No space left on device")
 
 
@@ -69,12 +69,29 @@ def test_a_served_workload_is_recorded_with_who_and_what() -> None:
     assert lines.records == [
         {
             "time": "2027-01-15T08:00:00.000Z",
-            "event": "workload served",
+            "kind": "workload_served",
             "caller": {"pid": 7, "uid": 1000, "gid": 100},
             "method": "FetchX509SVID",
             "spiffe_ids": ["spiffe://example.org/web"],
+            "outcome": "done",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome"),
+    [
+        (EVERY[0], "done"),
+        (StandingLost(WEB, "banned"), "failed"),
+        (SigningFailed("e", "no"), "failed"),
+        (CallRefused(CALLER, "FetchX509SVID", "denied", "no identity"), "refused"),
+    ],
+)
+def test_every_line_says_how_it_ended(event: Event, outcome: str) -> None:
+    """Each record tells whether the act was done, failed or was refused."""
+    lines = Lines()
+    Journal(lines, StandingClock()).record(event)
+    assert lines.records[0]["outcome"] == outcome
 
 
 def test_what_cannot_be_audited_is_refused() -> None:

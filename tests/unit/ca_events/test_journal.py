@@ -10,6 +10,8 @@ import pytest
 
 from ca.events.happened import (
     SYSTEM,
+    Actor,
+    ActorKind,
     CallRefused,
     EntryCreated,
     EntryDeleted,
@@ -21,6 +23,7 @@ from ca.events.journal import Journal
 from ca.events.measures import MAX_CALLS, Measures
 from ca.registry.issued import SvidKind
 from finial.runtime.audit import AuditLog
+from finial.runtime.journal import MAX_REMEMBERED
 from finial.runtime.metrics import Metrics
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.clock import StandingClock
@@ -57,7 +60,7 @@ class CountingStream(io.StringIO):
 def test_act_is_one_write_and_told_to_all() -> None:
     """The records of one act are written at once, with their time, before observers hear of it."""
     stream, observer = CountingStream(), Remembering()
-    journal = Journal(AuditLog(stream=stream), StandingClock(1_700_000_000.25), [observer])
+    journal = Journal(AuditLog(stream=stream), StandingClock(1_700_000_000.25), [observer.observe])
     issued = SvidsIssued(SYSTEM, [svid(str(n)) for n in range(50)])
     created = EntryCreated(SYSTEM, entry("web"))
     journal.record(issued, created)
@@ -78,11 +81,54 @@ def test_nothing_is_written_of_nothing() -> None:
 def test_act_that_cannot_be_audited_is_refused() -> None:
     """When the audit log cannot be written the act is refused and no observer hears of it."""
     observer = Remembering()
-    journal = Journal(FullDisk(), StandingClock(), [observer])
+    journal = Journal(FullDisk(), StandingClock(), [observer.observe])
     with pytest.raises(Refusal) as refused:
         journal.record(EntryDeleted(SYSTEM, "web"))
     assert refused.value.kind is Kind.UNAVAILABLE
     assert observer.seen == []
+
+
+def refused(port: int, method: str, kind: ActorKind = ActorKind.NOBODY) -> CallRefused:
+    return CallRefused(Actor(kind, address=f"10.0.0.1:{port}"), method, Refusal(Kind.DENIED, "no"))
+
+
+def test_refusals_cannot_fill_the_disk() -> None:
+    """The refusals of one unknown caller are one line a second that says how many it stands for."""
+    stream, observer, clock = CountingStream(), Remembering(), StandingClock()
+    journal = Journal(AuditLog(stream=stream), clock, [observer.observe])
+    for port in range(5):
+        journal.record(refused(port, f"/made/up{port}"))
+    clock.advance(1)
+    journal.record(refused(6, "/x"))
+    clock.advance(1)
+    journal.record(refused(7, "/x"))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line.get("repeated") for line in lines] == [None, 4, None]
+    assert len(observer.seen) == 7
+
+
+def test_different_refusals_are_told_apart() -> None:
+    """What a known caller was refused is told method by method, and callers are told apart."""
+    stream = CountingStream()
+    journal = Journal(AuditLog(stream=stream), StandingClock())
+    for method in ("/a", "/b", "/a"):
+        journal.record(refused(1, method, ActorKind.AGENT))
+    journal.record(refused(1, "/a", ActorKind.ADMIN))
+    assert len(stream.getvalue().splitlines()) == 3
+
+
+def test_only_so_many_refusals_are_remembered() -> None:
+    """Callers without end are forgotten one by one, the oldest first."""
+    stream = CountingStream()
+    journal = Journal(AuditLog(stream=stream), StandingClock())
+    for method in range(MAX_REMEMBERED + 1):
+        journal.record(refused(1, str(method), ActorKind.AGENT))
+    stream.truncate(0)
+    stream.seek(0)
+    journal.record(refused(1, str(MAX_REMEMBERED), ActorKind.AGENT))
+    assert stream.getvalue() == ""
+    journal.record(refused(1, "0", ActorKind.AGENT))
+    assert stream.getvalue() != ""
 
 
 @pytest.mark.parametrize(
