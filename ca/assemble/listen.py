@@ -10,6 +10,7 @@ from ca.api.grpc.entry import EntryService
 from ca.api.grpc.follow import bootstrap_service, follow_service
 from ca.api.grpc.peer import LocalPeer, Peer, identify
 from ca.api.grpc.rate_limits import Gates
+from ca.api.grpc.refusals import audited
 from ca.api.grpc.svid import SvidService
 from ca.events.measures import Measures
 from ca.operations.server_identity import ServerIdentity
@@ -70,7 +71,7 @@ async def listen(
 def grpc_services(world: World) -> tuple[Service, ...]:
     """Every service that agents and administrators may call."""
     gates = Gates(world.settings.server.ratelimit, world.clock)
-    return (
+    services = (
         AgentService(world, gates).service(),
         BundleService(world).service(),
         EntryService(world).service(),
@@ -78,6 +79,7 @@ def grpc_services(world: World) -> tuple[Service, ...]:
         follow_service(world),
         bootstrap_service(world, gates),
     )
+    return tuple(audited(world, each) for each in services)
 
 
 def _server(world: World, services: Sequence[Service], measures: Measures) -> Server[Peer]:

@@ -1,5 +1,6 @@
 """The guard of every gRPC call: who calls, in what standing, and whether the table allows it."""
 
+import logging
 from collections.abc import Awaitable
 from typing import Final
 
@@ -15,6 +16,8 @@ from finial.wire.grpc.call import Call
 
 ServerCall = Call[Peer]
 
+_NOT_A_NO: Final = frozenset({Kind.CANCELLED, Kind.UNAVAILABLE, Kind.INTERNAL})
+_logger = logging.getLogger("finial.ca.refusals")
 _ACTORS: Final = {
     Ground.LOCAL: ActorKind.LOCAL,
     Ground.ADMIN: ActorKind.ADMIN,
@@ -39,8 +42,7 @@ class Guard:
         try:
             return self._judge(call)
         except Refusal as refusal:
-            actor = _actor(call.peer, ActorKind.NOBODY)
-            self._world.record(CallRefused(actor, call.method, refusal))
+            tell(self._world, _actor(call.peer, ActorKind.NOBODY), call.method, refusal)
             raise
 
     def _judge(self, call: ServerCall) -> Awaitable[None] | None:
@@ -73,6 +75,16 @@ class Guard:
 
     def _may_be_agent(self, caller_id: SpiffeId) -> bool:
         return is_agent(caller_id) and caller_id.trust_domain == self._world.trust_domain
+
+
+def tell(world: World, actor: Actor, method: str, refusal: Refusal) -> None:
+    """Tell the journal of a refusal; when that fails, the refusal still stands."""
+    if refusal.kind in _NOT_A_NO:
+        return
+    try:
+        world.record(CallRefused(actor, method, refusal))
+    except Refusal as unaudited:
+        _logger.warning("a refusal of %s was not audited: %s", method, unaudited)
 
 
 def actor_of(call: ServerCall) -> Actor:

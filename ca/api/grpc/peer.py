@@ -68,7 +68,7 @@ def _local(transport: asyncio.BaseTransport) -> LocalPeer:
 
 def _remote(address: str, tls: Session) -> RemotePeer:
     spiffe_id = peer_id(tls)
-    der = tls.getpeercert(binary_form=True)
+    der = tls.getpeercert(True)
     if spiffe_id is None or der is None:
         return RemotePeer(address)
     leaf = x509.load_der_x509_certificate(der)
