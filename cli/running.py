@@ -35,7 +35,6 @@ def run_server(config: Path, *, check: bool, output: str) -> None:
 def run_agent(config: Path, *, check: bool, join_file: str | None, output: str) -> None:
     """Run an agent, or check its configuration."""
     from agent.assemble.plugins import judge_plugins
-
     from agent.settings import load
 
     found = configured(load, config)
@@ -70,7 +69,6 @@ def agent(config: Path, join_file: str | None = None, ready: Ready = _no_one) ->
     Raises (when called): Refusal.
     """
     from agent.assemble import run
-
     from agent.settings import load
 
     def start() -> None:
