@@ -129,6 +129,12 @@ class Call(Generic[P]):
             self._connection.read(self)
         return parse(self.route, payload)
 
+    async def passed_guard(self) -> None:
+        """Wait for what the guard left to be awaited."""
+        guarding, self.guarding = self.guarding, None
+        if guarding is not None:
+            await guarding
+
     def wake(self) -> None:
         """Let a handler that waits for a message look again."""
         if self.waiter is not None and not self.waiter.done():

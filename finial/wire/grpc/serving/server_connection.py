@@ -9,16 +9,17 @@ handler, a refusal, the client's reset, its deadline, or the end of the connecti
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from google.protobuf.message import Message
 
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.grpc.call import Call, parse
+from finial.wire.grpc.call import Call
 from finial.wire.grpc.protocol.framing import frame
 from finial.wire.grpc.protocol.metadata import status_headers
 from finial.wire.grpc.protocol.request_head import RequestHead, Unacceptable
+from finial.wire.grpc.serving.handling import ask_guard, run_one, run_stream
 from finial.wire.http2.connection import Http2Connection
 from finial.wire.http2.engine import ErrorCode, Headers, StreamGone
 from finial.wire.status import INTERNAL, OK, Code, Status, status_of
@@ -75,6 +76,11 @@ class ServerConnection(Http2Connection, Generic[P]):
         self.pinged_at = 0.0
 
     @property
+    def server(self) -> "Server[P]":
+        """The server that this connection belongs to."""
+        return self._server
+
+    @property
     def message_limit(self) -> int:
         """How many bytes a message of the peer may have."""
         return self._server.limits.max_message
@@ -127,10 +133,10 @@ class ServerConnection(Http2Connection, Generic[P]):
             return
         call = Call(self, stream_id, head, server.clock.monotonic())
         self.calls[stream_id] = call
-        if self._is_let_in(call):
+        if ask_guard(self, call):
             if not head.route.takes_one:
                 call.received = deque()
-                self._start(call, self._run_stream(call))
+                run_stream(self, call)
             if ended:
                 self._half_close(call)
 
@@ -248,6 +254,38 @@ class ServerConnection(Http2Connection, Generic[P]):
         self._forget(call, status.code)
         self.schedule_flush()
 
+    def start(self, call: Call[P], work: Coroutine[Any, Any, None]) -> None:
+        """Give a call its task, and its deadline a timer."""
+        call.task = self._server.spawn(work)
+        if call.deadline is not None:
+            left = call.deadline - self._server.clock.monotonic()
+            call.timer = self._loop.call_later(max(left, 0.0), self.expire, call)
+
+    def answer(self, call: Call[P], answer: Message | bytes) -> None:
+        """Send the only message of a response and end the call."""
+        if not call.has_ended:
+            payload = answer if isinstance(answer, bytes) else answer.SerializeToString()
+            self.send_message(call, payload)
+            self.finish(call, OK)
+
+    def complete(self, call: Call[P], answer: Message | bytes | None) -> None:
+        """End a call whose handler has returned."""
+        if call.has_ended:
+            return
+        if call.route.gives_one:
+            assert answer is not None
+            self.answer(call, answer)
+            return
+        if not call.has_responded:
+            call.has_responded = True
+            self._engine.respond(call.stream_id, _HEAD, False)
+        self.finish(call, OK)
+
+    def fail(self, call: Call[P]) -> None:
+        """Log a bug of ours whole, and tell the client nothing of it."""
+        _log.exception("the call %s failed", call.method)
+        self.finish(call, INTERNAL)
+
     def expire_slow(self, call: Call[P]) -> None:
         """End a call whose request does not arrive."""
         self.finish(call, _TOO_SLOW)
@@ -255,15 +293,6 @@ class ServerConnection(Http2Connection, Generic[P]):
     def expire(self, call: Call[P]) -> None:
         """End a call whose deadline has passed."""
         self.finish(call, _TOO_LATE)
-
-    def _is_let_in(self, call: Call[P]) -> bool:
-        try:
-            call.guarding = self._server.guard(call)
-        except Refusal as refusal:
-            self.finish(call, status_of(refusal))
-        except Exception:
-            self._fail(call)
-        return not call.has_ended
 
     def _assemble(self, call: Call[P], body: bytes) -> None:
         if call.assembler is None:
@@ -310,85 +339,7 @@ class ServerConnection(Http2Connection, Generic[P]):
         else:
             payload = call.received[0]
             call.received = None
-            self._run_one(call, payload)
-
-    def _run_one(self, call: Call[P], payload: bytes) -> None:
-        """Answer a call that takes one message: in place, if nothing has to be awaited."""
-        try:
-            request = parse(call.route, payload)
-            if call.guarding is not None:
-                self._start(call, self._run_guarded(call, request))
-                return
-            answer = call.route.handler(call, request)
-            if isinstance(answer, Message | bytes):
-                self._answer(call, answer)
-            else:
-                self._start(call, self._run_awaited(call, answer))
-        except Refusal as refusal:
-            self.finish(call, status_of(refusal))
-        except Exception:
-            self._fail(call)
-
-    def _start(self, call: Call[P], work: Any) -> None:
-        call.task = self._server.spawn(work)
-        if call.deadline is not None:
-            left = call.deadline - self._server.clock.monotonic()
-            call.timer = self._loop.call_later(max(left, 0.0), self.expire, call)
-
-    async def _run_guarded(self, call: Call[P], request: Message) -> None:
-        async def work() -> Any:
-            await self._pass_guard(call)
-            answer = call.route.handler(call, request)
-            return answer if isinstance(answer, Message | bytes) else await answer
-
-        await self._run_awaited(call, work())
-
-    async def _run_stream(self, call: Call[P]) -> None:
-        async def work() -> None:
-            await self._pass_guard(call)
-            answer = call.route.handler(call)
-            assert not isinstance(answer, Message | bytes)
-            await answer
-
-        await self._run_awaited(call, work())
-
-    async def _pass_guard(self, call: Call[P]) -> None:
-        guarding, call.guarding = call.guarding, None
-        if guarding is not None:
-            await guarding
-
-    async def _run_awaited(self, call: Call[P], answer: Awaitable[Any]) -> None:
-        try:
-            result = await answer
-            if call.route.gives_one:
-                self._answer(call, result)
-            else:
-                self._finish_stream(call)
-        except Refusal as refusal:
-            self.finish(call, status_of(refusal))
-        except asyncio.CancelledError:
-            self.finish(call, Status(Code.CANCELLED, "the call was cancelled"))
-            raise
-        except Exception:
-            self._fail(call)
-
-    def _answer(self, call: Call[P], answer: Message | bytes) -> None:
-        if call.has_ended:
-            return
-        payload = answer if isinstance(answer, bytes) else answer.SerializeToString()
-        self.send_message(call, payload)
-        self.finish(call, OK)
-
-    def _finish_stream(self, call: Call[P]) -> None:
-        if not call.has_responded and not call.has_ended:
-            call.has_responded = True
-            self._engine.respond(call.stream_id, _HEAD, False)
-        self.finish(call, OK)
-
-    def _fail(self, call: Call[P]) -> None:
-        """Log a bug of ours whole, and tell the client nothing of it."""
-        _log.exception("the call %s failed", call.method)
-        self.finish(call, INTERNAL)
+            run_one(self, call, payload)
 
     def _end_by_peer(self, call: Call[P]) -> None:
         self._forget(call, Code.CANCELLED)
