@@ -28,8 +28,12 @@ def test_followers_are_woken_until_they_stop() -> None:
 
 def test_a_follower_may_stop_while_it_is_woken() -> None:
     """A follower that stops itself, or another one, when woken disturbs nobody."""
-    watch, woken, stops = Watch(0), [], []
-    stops.append(watch.follow(lambda: stops[0]()))
+    watch, woken = Watch(0), []
+
+    def stop_at_once() -> None:
+        stop()
+
+    stop = watch.follow(stop_at_once)
     watch.follow(lambda: woken.append(watch.value))
     watch.set(1)
     watch.set(2)
