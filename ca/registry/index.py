@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter, is_
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.selector import Selector
 from finial.spiffe.well_known import is_agent
 
+_entry_id = attrgetter("id")
 _MOST_REMEMBERED: Final = 4096
 _FEW: Final = 1000
 
@@ -87,7 +89,8 @@ class EntryIndex:
         touched = self.touched(old)
         for entry in old:
             self._remove(entry)
-        for entry in new.values():
+        # In the order of IDs, in which families grow at their end.
+        for entry in sorted(new.values(), key=_entry_id):
             self._add(self._kept_once(entry))
         self._forget_unused()
         return touched | self.touched(new.values())
@@ -141,7 +144,7 @@ class EntryIndex:
         merged = list(families.pop().snapshot())
         for entries in families:
             merged += entries
-        merged.sort(key=lambda entry: entry.id)
+        merged.sort(key=_entry_id)
         return tuple(merged)
 
     def authorized_entry(
@@ -242,13 +245,24 @@ class EntryIndex:
 
     def _kept_once(self, entry: Entry) -> Entry:
         """The same entry made of values that other entries hold already."""
-        selectors = self._selectors
+        shared = self._selectors.setdefault
+        spiffe_id = self._id(entry.spiffe_id)
+        parent_id = self._kinship.parent(entry.parent_id) or self._id(entry.parent_id)
+        selectors = [shared(each, each) for each in entry.selectors]
+        federates_with = self._federations.setdefault(entry.federates_with, entry.federates_with)
+        if (
+            spiffe_id is entry.spiffe_id
+            and parent_id is entry.parent_id
+            and federates_with is entry.federates_with
+            and all(map(is_, selectors, entry.selectors))
+        ):
+            return entry
         return msgspec.structs.replace(
             entry,
-            spiffe_id=self._id(entry.spiffe_id),
-            parent_id=self._kinship.parent(entry.parent_id) or self._id(entry.parent_id),
-            selectors=tuple([selectors.setdefault(each, each) for each in entry.selectors]),
-            federates_with=self._federations.setdefault(entry.federates_with, entry.federates_with),
+            spiffe_id=spiffe_id,
+            parent_id=parent_id,
+            selectors=tuple(selectors),
+            federates_with=federates_with,
         )
 
     def _id(self, like: SpiffeId) -> SpiffeId:
