@@ -3,7 +3,7 @@
 import asyncio
 from typing import Self
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, inspect, select
 
 from ca.datastore.api_tokens import ApiTokens
 from ca.datastore.authorities import Authorities
@@ -68,21 +68,26 @@ class Datastore(Entries, Nodes, JoinTokens, Authorities, Bundles, Ledger, ApiTok
 
 def _prepare(engine: Engine, trust_domain: TrustDomain) -> None:
     with refusing():
-        migrate(engine)
-        _claim(engine, trust_domain)
-
-
-def _claim(engine: Engine, trust_domain: TrustDomain) -> None:
-    chosen = select(facts.c.value).where(facts.c.name == _TRUST_DOMAIN)
-    with engine.begin() as connection:
-        stored = connection.execute(chosen).scalar_one_or_none()
-        if stored is None:
-            connection.execute(insert(facts).values(name=_TRUST_DOMAIN, value=trust_domain.name))
-        elif stored != trust_domain.name:
+        with engine.begin() as connection:
+            owner = _owner(connection)
+        if owner not in {None, trust_domain.name}:
             raise Refusal(
                 Kind.PRECONDITION,
-                f"the database belongs to the trust domain {stored}, not {trust_domain.name}",
+                f"the database belongs to the trust domain {owner}, not {trust_domain.name}",
                 field="trust_domain",
                 value=trust_domain.name,
                 remedy="correct the trust domain or name another database",
             )
+        migrate(engine)
+        if owner is None:
+            with engine.begin() as connection:
+                claim = insert(facts).values(name=_TRUST_DOMAIN, value=trust_domain.name)
+                connection.execute(claim)
+
+
+def _owner(connection: Connection) -> str | None:
+    # Asked before anything is migrated: another's database is left as it is.
+    if not inspect(connection).has_table(facts.name):
+        return None
+    chosen = select(facts.c.value).where(facts.c.name == _TRUST_DOMAIN)
+    return connection.execute(chosen).scalar_one_or_none()

@@ -15,7 +15,7 @@ from finial.spiffe.refusal import Kind, Refusal
 
 KEPT_AFTER_EXPIRY: Final = 24 * 3600
 MAX_PAGE: Final = 1000
-_PRUNED_AT_ONCE: Final = 2000
+_PRUNED_AT_ONCE: Final = 500
 
 insert_issued: Final = RowsInsert(issued)
 

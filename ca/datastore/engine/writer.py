@@ -10,6 +10,7 @@ The rules:
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -174,19 +175,27 @@ class Writer:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()
-            connection.close()
+            # One that cannot even be closed is let go of; the thread has to live on.
+            with contextlib.suppress(Exception):
+                connection.invalidate()
+                connection.close()
 
     def _tell(self, group: _Group) -> None:
-        if group.sequence:
-            self._committed(group.sequence)
-        for work in group.works:
-            if work.future.done():
-                continue
-            if work.error is not None:
-                work.future.set_exception(work.error)
-            else:
-                work.future.set_result(work.result)
+        try:
+            if group.sequence:
+                self._committed(group.sequence)
+        finally:
+            for work in group.works:
+                _answer(work)
+
+
+def _answer(work: _Act | _Rows) -> None:
+    if work.future.done():
+        return
+    if work.error is not None:
+        work.future.set_exception(work.error)
+    else:
+        work.future.set_result(work.result)
 
 
 def _run_act(connection: Connection, act: _Act, group: _Group) -> None:

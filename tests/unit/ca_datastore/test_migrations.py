@@ -125,6 +125,18 @@ def test_database_of_another_trust_domain_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_older_database_of_another_trust_domain_is_left_alone(tmp_path: Path) -> None:
+    """Another trust domain's database is refused before anything in it is migrated."""
+    engine = connect_writer(url(tmp_path))
+    migrate(engine, "0001")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO facts VALUES ('trust_domain', 'other.example')")
+    assert refused_opening(tmp_path).kind is Kind.PRECONDITION
+    with engine.begin() as connection:
+        assert "issued" not in sa.inspect(connection).get_table_names()
+    engine.dispose()
+
+
 def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     """A file of something else is refused in words, and left as it is."""
     file = tmp_path / "ca.sqlite"

@@ -21,7 +21,7 @@ from ca.datastore.tables import facts, issued
 from ca.registry.change import Topic
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.clock import StandingClock, settle
-from tests.doubles.datastore import opened, svid, url
+from tests.doubles.datastore import entry, opened, svid, url
 
 
 @asynccontextmanager
@@ -182,6 +182,26 @@ def test_cancelled_caller_does_not_stop_the_act(tmp_path: Path) -> None:
                 await task
             await gate.open()
             assert await writer.run(names) == ["a"]
+
+    asyncio.run(act())
+
+
+def test_follower_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Whatever becomes of those who follow, the caller of an act hears of its end."""
+
+    async def act() -> None:
+        complaints: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context["exception"]))
+        bug = ValueError("follower")
+
+        def fail(_: int) -> None:
+            raise bug
+
+        async with opened(tmp_path) as datastore:
+            datastore.on_commit(fail)
+            await datastore.create_entries([entry("web")])
+        assert complaints == [bug]
 
     asyncio.run(act())
 
