@@ -68,7 +68,7 @@ class Entries(Subject):
         )
 
     async def delete_entries(self, ids: Sequence[str]) -> list[bool]:
-        """Delete entries in one transaction; say for each id whether it was there."""
+        """Delete entries in one transaction; say for each id whether it was there, once."""
         return await self._write(lambda transaction: delete_by_ids(transaction, ids))
 
     async def prune_expired_entries(self, now: float) -> list[Entry]:
@@ -135,7 +135,8 @@ def delete_by_ids(transaction: Transaction, ids: Sequence[str]) -> list[bool]:
         there.update(connection.scalars(select(entries.c.id).where(entries.c.id.in_(part))))
         connection.execute(delete(entries).where(entries.c.id.in_(part)))
     transaction.note(Topic.ENTRIES, sorted(there))
-    return [each in there for each in ids]
+    first = {id_: place for place, id_ in reversed(list(enumerate(ids)))}
+    return [id_ in there and first[id_] == place for place, id_ in enumerate(ids)]
 
 
 def rewrite(transaction: Transaction, entry: Entry) -> None:
