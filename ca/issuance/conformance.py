@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from ca.issuance.draft import CertificateDraft, TokenDraft
 from ca.issuance.profile import Role
 from ca.issuance.public_key import judge_public_key
-from ca.registry.dns_name import judge_dns_name
+from ca.registry.admission.dns_name import judge_dns_name
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.well_known import SERVER_PATH, is_agent, is_reserved

@@ -22,7 +22,8 @@ from finial.spiffe.validity import Validity
 MAX_AUDIENCES: Final = 64
 MAX_AUDIENCE_BYTES: Final = 2048
 
-# What is left of its issuer's life has to be of use: a tenth of the lifetime, 10 seconds at most.
+# What is left of its issuer's life has to be of use: a tenth of what is issued or a twentieth of
+# the issuer's own life, whichever is less, and 10 seconds at most.
 _MOST_LEAST: Final = 10
 
 
@@ -97,7 +98,8 @@ def draft_leaf(
     Spec: spire-features 7.2; X509-SVID sections 2 to 4 (X509-01, X509-06, X509-13, X509-20 to 24).
     """
     chosen = leaf_subject(dns_names) if subject is None else subject
-    validity = _validity(profiles.x509_lifetime(role, ttl), issuer.not_after, now)
+    lifetime = profiles.x509_lifetime(role, ttl)
+    validity = _validity(lifetime, issuer.not_before, issuer.not_after, now)
     public_key_info = _info(public_key)
     return CertificateDraft(
         role=role,
@@ -167,7 +169,8 @@ def draft_token(
     Raises: Refusal of kind INVALID (audience, lifetime), UNAVAILABLE when the key ends too soon.
     Spec: JWT-SVID section 3 (JWT-09, JWT-10, JWT-14, JWT-16); spire-features 7.3.
     """
-    validity = _validity(profiles.jwt_lifetime(ttl), authority.not_after, now)
+    lifetime = profiles.jwt_lifetime(ttl)
+    validity = _validity(lifetime, authority.not_before, authority.not_after, now)
     return TokenDraft(
         authority_id=authority.authority_id,
         authority_not_after=authority.not_after,
@@ -204,9 +207,9 @@ def _is_short_text(audience: str) -> bool:
         return False
 
 
-def _validity(lifetime: int, cap: int, now: float) -> Validity:
-    least = min(max(lifetime // 10, 1), _MOST_LEAST)
-    return Validity.starting(now, lifetime, cap=cap, least=least)
+def _validity(lifetime: int, issuer_begins: int, issuer_ends: int, now: float) -> Validity:
+    useful = min(lifetime // 10, (issuer_ends - issuer_begins) // 20, _MOST_LEAST)
+    return Validity.starting(now, lifetime, cap=issuer_ends, least=max(useful, 1))
 
 
 def _usage(*bits: str) -> x509.KeyUsage:

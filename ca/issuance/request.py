@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from ca.issuance.public_key import PublicKey, judge_public_key
-from ca.registry.dns_name import judge_dns_names, judge_wildcards
+from ca.registry.admission.dns_name import judge_dns_names, judge_wildcards
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.well_known import judge_workload_id

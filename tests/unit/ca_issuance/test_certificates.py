@@ -241,6 +241,14 @@ def test_an_issuer_issues_while_it_is_of_use(ttl: int, left: float) -> None:
     assert _draft(ttl=ttl, now=issuer().not_after - left).not_after == issuer().not_after
 
 
+def test_an_issuer_of_seconds_issues_to_its_last_ones() -> None:
+    """Where authorities live for seconds, a long lifetime asks no more of them than they have."""
+    short = issuer(ca_ttl=20)
+    assert _draft(above=short, now=NOW + 18.5).not_after == short.not_after
+    with pytest.raises(Refusal):
+        _draft(above=short, now=NOW + 19.5)
+
+
 def test_a_leaf_does_not_begin_before_its_issuer() -> None:
     """X509-26: where the issuer was not backdated, the leaf is not either."""
     late = replace(issuer(), not_before=int(NOW) - 3)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ca.registry.dns_name import judge_dns_name, judge_dns_names, judge_wildcards
+from ca.registry.admission.dns_name import judge_dns_name, judge_dns_names, judge_wildcards
 from finial.spiffe.refusal import Kind, Refusal
 
 

@@ -3,11 +3,12 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from ca.registry import index as index_module
 from ca.registry.entry import Entry
 from ca.registry.entry_filter import EntryFilter, similar
 from ca.registry.index import EntryIndex, Touched
+from ca.registry.index import entry_index as index_module
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
@@ -269,6 +270,9 @@ def test_values_that_repeat_are_kept_once() -> None:
     assert one.selectors[0] is other.selectors[0]
     assert one.spiffe_id.trust_domain is one.parent_id.trust_domain
     assert found.get("nothing") is None
+    again = replace(one, hint="again")
+    found.apply([again])
+    assert found.get("e0") is again
 
 
 def test_what_nobody_holds_is_forgotten() -> None:

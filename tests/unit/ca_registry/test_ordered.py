@@ -5,8 +5,8 @@ from bisect import bisect_right
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ca.registry import ordered
-from ca.registry.ordered import Ordered
+from ca.registry.index import ordered
+from ca.registry.index.ordered import Ordered
 
 
 def _ordered(values: list[int]) -> Ordered[int]:

@@ -10,9 +10,9 @@ import msgspec
 
 from ca.registry.entry import Entry
 from ca.registry.entry_filter import EntryFilter, similar
-from ca.registry.kinship import Family, Kinship
-from ca.registry.node_aliases import NodeAliases, is_alias
-from ca.registry.ordered import Ordered
+from ca.registry.index.kinship import Family, Kinship
+from ca.registry.index.node_aliases import NodeAliases, is_alias
+from ca.registry.index.ordered import Ordered
 from ca.registry.page import Page, cut, foreign_token
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.selector import Selector

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from ca.registry.entry import Entry
-from ca.registry.ordered import Ordered
+from ca.registry.index.ordered import Ordered
 from finial.spiffe.identity import SpiffeId
 
 _by_id = attrgetter("id")

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from ca.registry.attributes import judge_attributes, judge_text
-from ca.registry.dns_name import judge_dns_names
+from ca.registry.admission.attributes import judge_attributes, judge_text
+from ca.registry.admission.dns_name import judge_dns_names
 from ca.registry.entry import Entry
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
