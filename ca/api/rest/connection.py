@@ -29,7 +29,7 @@ class LocalPeer:
 
 @dataclass(frozen=True, slots=True)
 class RemotePeer:
-    """Somebody who came over HTTPS; `address` is where from."""
+    """Somebody who came over HTTPS; `address` is where from, as `host:port`."""
 
     address: str
 
@@ -95,5 +95,5 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer:
     if sock is not None and sock.family == socket.AF_UNIX:
         pid, uid, gid = credentials(sock)
         return LocalPeer(pid, uid, gid)
-    name = transport.get_extra_info("peername")
-    return RemotePeer(str(name[0]) if name else "unknown")
+    host, port, *_ = transport.get_extra_info("peername") or ("unknown", 0)
+    return RemotePeer(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
