@@ -74,6 +74,19 @@ def test_an_alias_describes_nodes_by_their_selectors() -> None:
     assert _ids(found.authorized(A, selectors("n:1", "n:2", "n:3"))) == ["own"]
 
 
+def test_an_alias_leaves_others_with_its_selectors_in_place() -> None:
+    """7.7: aliases that say the same of a node come and go on their own."""
+    found = _index(
+        entry("1", spiffe_id=sid("/n1"), parent_id=SERVER, selectors=selectors("n:1")),
+        entry("2", spiffe_id=sid("/n2"), parent_id=SERVER, selectors=selectors("n:1")),
+        entry("c1", parent_id=sid("/n1")),
+        entry("c2", parent_id=sid("/n2")),
+    )
+    assert _ids(found.authorized(A, selectors("n:1"))) == ["c1", "c2"]
+    found.apply([], ["1"])
+    assert _ids(found.authorized(A, selectors("n:1"))) == ["c2"]
+
+
 def test_what_an_agent_has_follows_its_node() -> None:
     """7.7: a node that attested again with other selectors has other aliases."""
     found = _index(
