@@ -62,6 +62,19 @@ def test_cycles_among_entries_end() -> None:
     assert len(found) == 0
 
 
+def test_a_parent_that_is_granted_twice_is_lost_only_with_the_second() -> None:
+    """7.7: two entries may lead to the same parent, and either is enough."""
+    found = _index(
+        entry("1", spiffe_id=sid("/mid")),
+        entry("2", spiffe_id=sid("/mid"), selectors=selectors("unix:uid:2")),
+        entry("low", parent_id=sid("/mid")),
+    )
+    found.apply([], ["1"])
+    assert _ids(found.authorized(A, OWN)) == ["2", "low"]
+    found.apply([], ["2"])
+    assert found.authorized(A, OWN) == ()
+
+
 def test_an_alias_describes_nodes_by_their_selectors() -> None:
     """7.7: an alias counts for a node that has all its selectors, and is not itself delivered."""
     alias = entry(
