@@ -125,6 +125,9 @@ class Http2Connection(asyncio.Protocol):
             self._write_ready()
             while self.flushed():
                 self._write_ready()
+            if self._engine.has_ended and self._transport is not None:
+                self._closing = True
+                self._transport.close()
         except EngineFailure as failure:
             _log.debug("connection ended: %s", failure)
             self.abort()

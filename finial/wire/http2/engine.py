@@ -80,6 +80,11 @@ class Sink(Protocol):
 class Engine(Protocol):
     """The few operations of HTTP/2 that the gRPC layer needs."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is to be closed once what is outgoing is written."""
+        ...
+
     def receive(self, received: bytes) -> None:
         """Read bytes and tell the sink. Raises: EngineFailure."""
         ...

@@ -71,6 +71,11 @@ class H2Engine:
         if extra > 0:
             self._connection.increment_flow_control_window(extra)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is to be closed; `h2` raises where that is so."""
+        return False
+
     def receive(self, received: bytes) -> None:
         """Read bytes and tell the sink. Raises: EngineFailure."""
         try:

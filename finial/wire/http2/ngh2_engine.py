@@ -32,6 +32,11 @@ class Ngh2Engine:
         self._connection.initiate_connection(_announced(settings))
         self._connection.set_local_window_size(settings.connection_window)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is to be closed once what is outgoing is written."""
+        return not self._connection.want_read
+
     def receive(self, received: bytes) -> None:
         """Read bytes and tell the sink. Raises: EngineFailure."""
         failure: ngh2.NGH2Error | None = None

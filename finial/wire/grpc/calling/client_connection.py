@@ -89,6 +89,8 @@ class ClientConnection(Http2Connection):
         """Reset the stream of a call in whose end nobody is interested any more."""
         if self.exchanges.pop(exchange.stream_id, None) is not None:
             exchange.end(Status(Code.CANCELLED, "the call was cancelled"))
+            if exchange.unread:
+                self.read(exchange)
             self._engine.reset(exchange.stream_id, ErrorCode.CANCEL)
             self.schedule_flush()
 
@@ -204,6 +206,8 @@ class ClientConnection(Http2Connection):
 
     def _finish(self, exchange: Exchange, status: Status) -> None:
         self.exchanges.pop(exchange.stream_id, None)
+        if exchange.unread:
+            self.read(exchange)  # else the connection's window would shrink with each call
         exchange.end(status)
         if self.is_leaving and not self.exchanges and not self._closing:
             self._loop.call_soon(self.end, ErrorCode.NO_ERROR)
