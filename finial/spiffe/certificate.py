@@ -99,7 +99,7 @@ def subject_key_id(certificate: x509.Certificate) -> str:
 def _cut(concatenated: bytes) -> Iterator[bytes]:
     offset = 0
     while offset < len(concatenated):
-        end = offset + _length(concatenated[offset : offset + 6])
+        end = offset + _length(concatenated[offset : offset + 5])
         if end > len(concatenated):
             raise _invalid("the last certificate is cut short")
         yield concatenated[offset:end]
@@ -114,8 +114,8 @@ def _length(head: bytes) -> int:
         return 2 + head[1]
     count = head[1] - 0x80
     length = int.from_bytes(head[2 : 2 + count], "big")
-    shortest = max(1, (length.bit_length() + 7) // 8)
-    if not 1 <= count <= 4 or len(head) < 2 + count or count != shortest or length < 0x80:
+    # No more than three octets of it are here, so a longer or indefinite one differs as well.
+    if length < 0x80 or count != (length.bit_length() + 7) // 8:
         raise _invalid("the length of a DER certificate is malformed")
     return 2 + count + length
 

@@ -22,7 +22,7 @@ from finial.spiffe.bundle_document import (
 )
 from finial.spiffe.bundle_map import parse_bundle_map, render_bundle_map
 from finial.spiffe.identity import TrustDomain
-from finial.spiffe.jwk import spki, write_public_key
+from finial.spiffe.jwk import decode, encode, spki, write_public_key
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.ca import SmallCa
 
@@ -136,6 +136,7 @@ def test_a_bundle_is_bounded() -> None:
     """TDB-13: a document with more keys than any trust domain has is refused."""
     with pytest.raises(Refusal, match="more than"):
         read({"keys": [{}] * (MAX_KEYS + 1)})
+    assert read({"keys": [{}] * MAX_KEYS}) == Bundle(EXAMPLE)
 
 
 def test_an_empty_bundle_is_an_empty_bundle() -> None:
@@ -207,6 +208,31 @@ def test_a_malformed_key_spoils_the_document(malformed: dict[str, Any]) -> None:
     with pytest.raises(Refusal) as refused:
         read({"keys": [*document()["keys"], malformed]})
     assert refused.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize("member", ["x", "y"])
+def test_a_coordinate_has_the_length_of_its_curve(member: str) -> None:
+    """TDB-16: a coordinate with a zero too many is the same number and still malformed (RFC 7518 section 6.2.1.2)."""
+    padded = encode(b"\0" + decode(jwt_key()[member]))
+    with pytest.raises(Refusal, match="wrong length"):
+        read({"keys": [jwt_key(**{member: padded})]})
+
+
+def test_an_rsa_key_is_bounded() -> None:
+    """TDB-16: an RSA key is read up to 16384 bits and with an exponent of up to 8 bytes."""
+
+    def key(modulus: int, exponent: int) -> dict[str, Any]:
+        n, e = (
+            encode(each.to_bytes((each.bit_length() + 7) // 8, "big"))
+            for each in (modulus, exponent)
+        )
+        return {"kty": "RSA", "use": "jwt-svid", "kid": "r", "n": n, "e": e}
+
+    assert read({"keys": [key(2**16383 + 1, 65537)]}).jwt_authorities
+    assert read({"keys": [key(2**2047 + 1, 2**33 - 1)]}).jwt_authorities
+    for modulus, exponent in ((2**16384 + 1, 65537), (2**2047 + 1, 2**64 + 1)):
+        with pytest.raises(Refusal, match="too long"):
+            read({"keys": [key(modulus, exponent)]})
 
 
 def test_a_key_id_names_one_key() -> None:

@@ -282,12 +282,17 @@ def test_concatenated_certificates_are_cut_apart() -> None:
     assert split_der(b"") == ()
     assert split_der(LEAF.der + CA.der) == (LEAF.der, CA.der)
     assert split_der(b"\x30\x00\x30\x01\x00") == (b"\x30\x00", b"\x30\x01\x00")
+    for length in (b"\x81\x80", b"\x82\x01\x00", b"\x83\x01\x00\x00"):
+        content = bytes(int.from_bytes(length[1:], "big"))
+        assert split_der(b"\x30" + length + content + b"\x30\x00")[1:] == (b"\x30\x00",)
 
 
 @pytest.mark.parametrize(
     "bytes_",
     [b"\x31\x00", b"\x30", b"\x30\x80\x00", b"\x30\x81\x05hello", b"\x30\x82\x00\xff" + b"a" * 255,
-     b"\x30\x85\x00\x00\x00\x00\x01", b"\x30\x82\x01", b"\x30\x02a", b"-----BEGIN CERTIFICATE-----"],
+     b"\x30\x85\x00\x00\x00\x00\x01", b"\x30\x82\x01", b"\x30\x02a", b"\x30\x80" + bytes(128),
+     b"\x30\x84\x01\x00\x00\x00" + bytes(2**24), b"-----BEGIN CERTIFICATE-----"],
+    ids=range(11),
 )  # fmt: skip
 def test_what_is_not_der_is_not_cut(bytes_: bytes) -> None:
     """WAPI-21: a wrong tag, an indefinite, padded, endless or cut length and PEM are refused."""

@@ -47,9 +47,18 @@ def test_what_can_be_read_in_two_ways_is_refused(document: bytes, reason: str) -
     assert refused.value.kind is Kind.INVALID
 
 
+def test_the_name_that_comes_twice_is_named() -> None:
+    """TDB-21: the refusal names the name that comes twice."""
+    with pytest.raises(Refusal) as refused:
+        loads(b'{"x":1,"y":1,"y":2}')
+    assert refused.value.value == "y"
+
+
 def test_what_json_allows_is_read() -> None:
     """TDB-21: nesting up to the bound, surrogate pairs, large integers and any brackets in texts are read."""
-    assert loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH) is not None
+    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert loads(deep) is not None
+    assert loads(b"[[],[]," + deep[1:]) is not None
     assert loads(b'["\\ud83d\\ude00", 18446744073709551616, 1.5]') == ["\U0001f600", 2**64, 1.5]
     assert loads(b'["' + b"[" * 100 + b'\\"[[", "]"]') == ["[" * 100 + '"[[', "]"]
     assert loads(b'{"a":{"\\ud83d\\ude00":[null,true]}}') == {"a": {"\U0001f600": [None, True]}}
