@@ -9,7 +9,7 @@ is beyond the next one it needs, it fell behind and begins anew.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, or_, select
+from sqlalchemy import Connection, Integer, bindparam, delete, func, or_, select
 
 from ca.datastore.columns import read_texts
 from ca.datastore.engine.reader import Reader
@@ -23,6 +23,13 @@ from finial.spiffe.identity import TrustDomain
 
 KEPT_SECONDS: Final = 12 * 3600
 KEPT_COUNT: Final = 100_000
+
+_following = (
+    select(changes.c.sequence, changes.c.topic, changes.c.ids)
+    .where(changes.c.sequence > bindparam("after"))
+    .order_by(changes.c.sequence)
+    .limit(bindparam("limit", type_=Integer))
+)
 
 
 class Changes(Subject):
@@ -59,14 +66,9 @@ class Changes(Subject):
 
     async def changes_after(self, sequence: int, limit: int = 1000) -> list[Change]:
         """Read at most `limit` changes after that number, in commit order."""
-        chosen = (
-            select(changes.c.sequence, changes.c.topic, changes.c.ids)
-            .where(changes.c.sequence > sequence)
-            .order_by(changes.c.sequence)
-            .limit(limit)
-        )
+        asked = {"after": sequence, "limit": limit}
         return await self._ask(
-            lambda connection: [_change(row) for row in connection.execute(chosen)]
+            lambda connection: [_change(row) for row in connection.execute(_following, asked)]
         )
 
     async def latest_sequence(self) -> int:

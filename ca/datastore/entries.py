@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
 from ca.datastore.columns import parts
 from ca.datastore.engine.rows import RowsInsert
@@ -19,6 +19,10 @@ from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 
 _insert_entries = RowsInsert(entries)
+_ids: BindParameter[str] = bindparam("ids", expanding=True)
+_same_id = select(entries.c.id).where(entries.c.id.in_(_ids))
+_digests: BindParameter[bytes] = bindparam("digests", expanding=True)
+_same_digest = select(entries.c.id).where(entries.c.digest.in_(_digests))
 _columns = tuple(column.name for column in entries.columns)
 
 
@@ -171,10 +175,9 @@ class _Known:
 def _existing(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> _Known:
     ids: set[str] = set()
     for part in parts(rows):
-        same_id = entries.c.id.in_([row[0] for row in part])
-        same_digest = entries.c.digest.in_([row[1] for row in part])
-        ids.update(connection.scalars(select(entries.c.id).where(same_id)))
-        ids.update(connection.scalars(select(entries.c.id).where(same_digest)))
+        either = {"ids": [row[0] for row in part], "digests": [row[1] for row in part]}
+        ids.update(connection.scalars(_same_id, either))
+        ids.update(connection.scalars(_same_digest, either))
     return _Known(read_by_ids(connection, sorted(ids)) if ids else ())
 
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from ca.datastore.columns import (
     AT_ONCE,
@@ -22,6 +22,9 @@ from ca.registry.entry import Entry
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.selector import Selector
 
+_ids: BindParameter[str] = bindparam("ids", expanding=True)
+_entries_of = select(entries).where(entries.c.id.in_(_ids)).order_by(entries.c.id)
+_links_of = select(federations).where(federations.c.entry_id.in_(_ids))
 _selector_texts = msgspec.json.Decoder(list[str])
 
 
@@ -130,12 +133,8 @@ def read_by_ids(connection: Connection, ids: Sequence[str]) -> list[Entry]:
     """Read the entries of those ids that are there, sorted by id."""
     found: list[Entry] = []
     for part in parts(sorted(set(ids))):
-        links = select(federations).where(federations.c.entry_id.in_(part))
-        reader = EntryReader(_federated(connection.execute(links)))
-        rows = connection.execute(
-            select(entries).where(entries.c.id.in_(part)).order_by(entries.c.id)
-        )
-        found += [reader.read(row) for row in rows]
+        reader = EntryReader(_federated(connection.execute(_links_of, {"ids": part})))
+        found += [reader.read(row) for row in connection.execute(_entries_of, {"ids": part})]
     return found
 
 

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    RowMapping,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from ca.datastore.columns import read_optional_id, write_id
 from ca.datastore.engine.transaction import Transaction
@@ -11,6 +21,15 @@ from ca.datastore.subject import Subject
 from ca.datastore.tables import join_tokens
 from ca.registry.join_token import JoinToken
 from finial.spiffe.refusal import Kind, Refusal
+
+_insert = insert(join_tokens)
+_named = join_tokens.c.id == bindparam("token")
+_one = select(join_tokens).where(_named)
+_spendable = or_(join_tokens.c.spent_by == "", join_tokens.c.spent_by == bindparam("key"))
+_spend = update(join_tokens).where(_named, _spendable, join_tokens.c.expires_at > bindparam("now"))
+_consume = delete(join_tokens).where(
+    _named, _spendable, join_tokens.c.expires_at <= bindparam("now")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +53,7 @@ class JoinTokens(Subject):
         def act(transaction: Transaction) -> None:
             if _read(transaction.connection, token.id) is not None:
                 raise Refusal(Kind.EXISTS, "this join token exists already")
-            transaction.connection.execute(insert(join_tokens).values(_values(token)))
+            transaction.connection.execute(_insert, _values(token))
 
         await self._write(act)
 
@@ -80,19 +99,10 @@ def spend(connection: Connection, spending: Spending, now: float) -> JoinToken |
     The condition stands in the statement, so that of two servers one wins. A refusal is returned
     rather than raised, so that consuming an expired token is committed.
     """
-    chosen = join_tokens.c.id == spending.token_id
-    spendable = or_(join_tokens.c.spent_by == "", join_tokens.c.spent_by == spending.key_hash)
-    spent = connection.execute(
-        update(join_tokens)
-        .where(chosen, spendable, join_tokens.c.expires_at > now)
-        .values(spent_by=spending.key_hash)
-    )
-    if spent.rowcount == 1:
-        return _token(connection.execute(select(join_tokens).where(chosen)).mappings().one())
-    expired = connection.execute(
-        delete(join_tokens).where(chosen, spendable, join_tokens.c.expires_at <= now)
-    )
-    if expired.rowcount == 1:
+    asked = {"token": spending.token_id, "key": spending.key_hash, "now": now}
+    if connection.execute(_spend, {**asked, "spent_by": spending.key_hash}).rowcount == 1:
+        return _token(connection.execute(_one, asked).mappings().one())
+    if connection.execute(_consume, asked).rowcount == 1:
         return _unspendable("join token expired")
     return _unspendable("join token does not exist or has already been used")
 
@@ -108,8 +118,7 @@ def _count(transaction: Transaction, statement: Any) -> int:
 
 
 def _read(connection: Connection, token_id: str) -> JoinToken | None:
-    chosen = select(join_tokens).where(join_tokens.c.id == token_id)
-    row = connection.execute(chosen).mappings().one_or_none()
+    row = connection.execute(_one, {"token": token_id}).mappings().one_or_none()
     return None if row is None else _token(row)
 
 

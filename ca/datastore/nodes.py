@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 
 from ca.datastore.columns import parts, read_id, read_selectors, write_selectors
+from ca.datastore.engine.rows import RowsInsert
 from ca.datastore.engine.transaction import Transaction
 from ca.datastore.entries import aliases, create, dated, delete_by_ids
 from ca.datastore.join_tokens import Spending, spend
@@ -21,6 +22,10 @@ from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason, Refusal
 
 _PRUNED_AT_ONCE = 1000
+
+_insert = RowsInsert(nodes)
+_one = select(nodes).where(nodes.c.id == bindparam("node"))
+_update = update(nodes).where(nodes.c.id == bindparam("node"))
 
 
 class Nodes(Subject):
@@ -178,10 +183,9 @@ def _attest(transaction: Transaction, node: Node, now: int) -> Node:
 def _save(transaction: Transaction, node: Node, there: bool) -> None:
     values = _values(node)
     if there:
-        changed = update(nodes).where(nodes.c.id == values["id"]).values(values)
-        transaction.connection.execute(changed)
+        transaction.connection.execute(_update, {**values, "node": values["id"]})
     else:
-        transaction.connection.execute(insert(nodes).values(values))
+        _insert.run(transaction.connection, [tuple(values[each.name] for each in nodes.columns)])
     transaction.note(Topic.NODES, [values["id"]])
 
 
@@ -194,9 +198,7 @@ def _forget(transaction: Transaction, found: Sequence[Node]) -> None:
 
 
 def _read(connection: Connection, node_id: SpiffeId) -> Node | None:
-    row = (
-        connection.execute(select(nodes).where(nodes.c.id == str(node_id))).mappings().one_or_none()
-    )
+    row = connection.execute(_one, {"node": str(node_id)}).mappings().one_or_none()
     return None if row is None else _node(row)
 
 

@@ -3,14 +3,23 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ca.datastore.columns import write_texts
+from ca.datastore.engine.rows import RowsInsert
 from ca.datastore.tables import changes, counters
 from ca.registry.change import Topic
 from finial.runtime.clock import Clock
 
-_COUNTER = "changes"
+_insert_changes = RowsInsert(changes)
+_counter = counters.c.name == "changes"
+_current = select(counters.c.value).where(_counter)
+_advance = (
+    update(counters)
+    .where(_counter)
+    .values(value=counters.c.value + bindparam("steps"))
+    .returning(counters.c.value)
+)
 
 
 @dataclass(slots=True)
@@ -35,21 +44,16 @@ def write_changes(
     The counter's row stays locked until the commit, so that numbers are in commit order with
     several writing servers too (decision 17).
     """
-    step = update(counters).where(counters.c.name == _COUNTER)
-    found = connection.execute(step.values(value=counters.c.value + len(noted)))
-    if found.rowcount == 0:
-        connection.execute(insert(counters).values(name=_COUNTER, value=len(noted)))
-    last = current_sequence(connection)
+    last = connection.execute(_advance, {"steps": len(noted)}).scalar_one()
     at = int(clock.now())
     rows = [
-        {"sequence": sequence, "topic": topic.value, "ids": write_texts(ids), "at": at}
+        (sequence, topic.value, write_texts(ids), at)
         for sequence, (topic, ids) in enumerate(noted, start=last - len(noted) + 1)
     ]
-    connection.execute(insert(changes), rows)
-    return last
+    _insert_changes.run(connection, rows)
+    return int(last)
 
 
 def current_sequence(connection: Connection) -> int:
     """Return the number of the last change that was ever made, 0 if there was none."""
-    question = select(counters.c.value).where(counters.c.name == _COUNTER)
-    return connection.execute(question).scalar_one_or_none() or 0
+    return int(connection.execute(_current).scalar_one())

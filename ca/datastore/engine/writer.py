@@ -10,10 +10,10 @@ The rules:
 """
 
 import asyncio
-import contextlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -176,7 +176,7 @@ class Writer:
         connection, self._connection = self._connection, None
         if connection is not None:
             # One that cannot even be closed is let go of; the thread has to live on.
-            with contextlib.suppress(Exception):
+            with suppress(Exception):
                 connection.invalidate()
                 connection.close()
 
@@ -198,11 +198,25 @@ def _answer(work: _Act | _Rows) -> None:
         work.future.set_result(work.result)
 
 
+@contextmanager
+def _savepoint(connection: Connection) -> Iterator[None]:
+    # In the standard's words to the driver: SQLAlchemy's care for them costs as much as the act.
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute("SAVEPOINT act")
+        try:
+            yield
+        except Exception as error:
+            if judge(error) is None:
+                cursor.execute("ROLLBACK TO SAVEPOINT act")
+            raise
+        cursor.execute("RELEASE SAVEPOINT act")
+
+
 def _run_act(connection: Connection, act: _Act, group: _Group) -> None:
     for attempt in range(_ATTEMPTS):
         transaction = Transaction(connection)
         try:
-            with connection.begin_nested():
+            with _savepoint(connection):
                 act.result = act.run(transaction)
         except IntegrityError as error:
             if attempt + 1 == _ATTEMPTS:

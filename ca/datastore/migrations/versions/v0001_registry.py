@@ -30,7 +30,10 @@ def upgrade() -> None:
 
 def _create_changes() -> None:
     op.create_table("facts", sa.Column("name", sa.Text, primary_key=True), _text("value"))
-    op.create_table("counters", sa.Column("name", sa.Text, primary_key=True), _number("value"))
+    counters = op.create_table(
+        "counters", sa.Column("name", sa.Text, primary_key=True), _number("value")
+    )
+    op.bulk_insert(counters, [{"name": "changes", "value": 0}])
     op.create_table(
         "changes",
         sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
