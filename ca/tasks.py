@@ -82,7 +82,7 @@ async def heartbeat(world: World) -> None:
     pause = world.settings.server.heartbeat / BEATS
     for tick in count():
         await world.clock.sleep(pause)
-        world.streams.beat(tick % BEATS, BEATS)
+        world.streams.beat(tick % BEATS, BEATS, world.clock.now())
 
 
 async def publish_bundle(world: World, path: Path) -> None:

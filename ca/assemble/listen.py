@@ -1,14 +1,17 @@
 """The server's gRPC listeners: TCP with TLS for agents, a Unix socket for local administrators."""
 
+import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from ca.api.grpc.agent import AgentService
 from ca.api.grpc.bundle import BundleService
 from ca.api.grpc.caller import Guard, ServerCall
 from ca.api.grpc.entry import EntryService
 from ca.api.grpc.follow import bootstrap_service, follow_service
-from ca.api.grpc.peer import LocalPeer, Peer, identify
+from ca.api.grpc.peer import LocalPeer, Peer, RemotePeer, identify
 from ca.api.grpc.rate_limits import Gates
 from ca.api.grpc.refusals import audited
 from ca.api.grpc.svid import SvidService
@@ -17,12 +20,16 @@ from ca.operations.server_identity import ServerIdentity
 from ca.operations.world import World
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle import Bundle
+from finial.spiffe.identity import SpiffeId
 from finial.wire.grpc.health import health
 from finial.wire.grpc.limits import Limits
 from finial.wire.grpc.server import Server
 from finial.wire.grpc.service import Service
 from finial.wire.status import Code
 from finial.wire.tls import server_context
+
+LAST_WORDS: Final = 1.0
+"""Seconds in which a connection that will be closed can still say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ async def listen(
     address = await agents.listen_tcp(server.bind_address, server.bind_port, tls)
     world.known.port = address[1]
     await local.listen_unix(server.server_socket, 0o660)
+    world.follower.on_cast_out(partial(_close_soon, agents))
     return GrpcListeners(agents, local, address)
 
 
@@ -95,6 +103,15 @@ def _server(world: World, services: Sequence[Service], measures: Measures) -> Se
         clock=world.clock,
         connection_key=_key,
     )
+
+
+def _close_soon(server: Server[Peer], outcasts: frozenset[SpiffeId]) -> None:
+    """Close the connections of agents that were banned or evicted, once they could be told so."""
+
+    def close() -> None:
+        server.close_connections(lambda peer: isinstance(peer, RemotePeer) and peer.id in outcasts)
+
+    asyncio.get_running_loop().call_later(LAST_WORDS, close)
 
 
 def _key(peer: Peer) -> Hashable:

@@ -1,6 +1,7 @@
 """The guard of every gRPC call: who calls, in what standing, and whether the table allows it."""
 
 import logging
+import math
 from collections.abc import Awaitable
 from typing import Final
 
@@ -98,6 +99,11 @@ def agent_of(call: ServerCall) -> SpiffeId:
     assert isinstance(peer, RemotePeer)
     assert peer.id is not None
     return peer.id
+
+
+def expiry_of(call: ServerCall) -> float:
+    """Say when the SVID expires by which a call is made; a local caller has none."""
+    return call.peer.not_after if isinstance(call.peer, RemotePeer) else math.inf
 
 
 def _actor(peer: Peer, kind: ActorKind) -> Actor:

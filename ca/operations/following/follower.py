@@ -7,7 +7,7 @@ fell behind what is still kept reads everything again; agents are told after mem
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ca.datastore.datastore import Datastore
 from ca.operations.following.known import Known
@@ -39,12 +39,17 @@ class Follower:
         self._streams = streams
         self._lock = asyncio.Lock()
         self._newest = 0
+        self._cast_out: Callable[[frozenset[SpiffeId]], None] = _ignore
         self._woken = asyncio.Event()
 
     def committed(self, sequence: int) -> None:
         """Note that something was committed; the datastore calls this after each commit."""
         self._newest = max(self._newest, sequence)
         self._woken.set()
+
+    def on_cast_out(self, act: Callable[[frozenset[SpiffeId]], None]) -> None:
+        """Have something done about agents that were banned or evicted."""
+        self._cast_out = act
 
     async def load(self) -> None:
         """Read everything, at the start or after falling behind."""
@@ -123,8 +128,11 @@ class Follower:
         before = {agent: self._known.nodes.get(agent) for agent in agents}
         gone = [agent for agent in agents if str(agent) not in found]
         self._known.nodes.apply(found.values(), gone)
-        for agent in agents:
-            self._judge_standing(agent, sequence)
+        outcasts = frozenset(filter(self._is_outcast, agents))
+        for agent in outcasts:
+            self._tell_standing(agent, sequence)
+        if outcasts:
+            self._cast_out(outcasts)
         return frozenset(
             agent
             for agent, old in before.items()
@@ -142,16 +150,14 @@ class Follower:
             known.bundle.set(own)
             self._streams.tell_all(bundle_change(known))
 
-    def _judge_standing(self, agent: SpiffeId, sequence: int) -> None:
-        if not self._streams.of(agent):
-            return
+    def _is_outcast(self, agent: SpiffeId) -> bool:
         node = self._known.nodes.get(agent)
-        if node is None:
+        return node is None or node.banned
+
+    def _tell_standing(self, agent: SpiffeId, sequence: int) -> None:
+        standing, reason = "banned", Reason.AGENT_BANNED
+        if self._known.nodes.get(agent) is None:
             standing, reason = "evicted", Reason.AGENT_NOT_ATTESTED
-        elif node.banned:
-            standing, reason = "banned", Reason.AGENT_BANNED
-        else:
-            return
         self._streams.tell(agent, Changed(STANDING, sequence, document=standing.encode()))
         refusal = Refusal(Kind.DENIED, f'agent "{agent}" is {standing}', reason=reason)
         for stream in self._streams.of(agent):
@@ -171,6 +177,10 @@ class Follower:
                 self._streams.tell(agent, Changed(ENTRIES, sequence))
             elif node is not None and touched.concerns(agent, node.selectors):
                 self._streams.tell(agent, change)
+
+
+def _ignore(_: frozenset[SpiffeId]) -> None:
+    """Nobody takes an interest yet."""
 
 
 def bundle_change(known: Known) -> Changed:

@@ -7,13 +7,14 @@ after everything that was pending has been told.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from finial.spiffe.identity import SpiffeId
-from finial.spiffe.refusal import Kind, Refusal
+from finial.spiffe.refusal import Kind, Reason, Refusal
 
 MAX_QUESTIONS: Final = 64
 MAX_NAMED_IDS: Final = 1000
@@ -55,7 +56,10 @@ _HEARTBEAT = Heartbeat()
 
 
 class AgentStream:
-    """What one connected agent has yet to be told."""
+    """What one connected agent has yet to be told.
+
+    `expires_at` is the end of the SVID that it showed, in Unix seconds.
+    """
 
     __slots__ = (
         "_beat",
@@ -66,10 +70,12 @@ class AgentStream:
         "_waiting",
         "agent",
         "applied",
+        "expires_at",
     )
 
-    def __init__(self, agent: SpiffeId) -> None:
+    def __init__(self, agent: SpiffeId, expires_at: float = math.inf) -> None:
         self.agent = agent
+        self.expires_at = expires_at
         self.applied: dict[str, int] = {}
         self._changes: dict[str, Changed] = {}
         self._questions: deque[Question] = deque()
@@ -160,12 +166,12 @@ class Streams:
         """The agents that hold a stream."""
         return self._by_agent.keys()
 
-    def open(self, agent: SpiffeId) -> AgentStream:
+    def open(self, agent: SpiffeId, expires_at: float = math.inf) -> AgentStream:
         """Add a stream; the oldest of an agent that has too many is ended."""
         streams = self._by_agent.setdefault(agent, [])
         if len(streams) >= self._per_agent:
             streams.pop(0).end(Refusal(Kind.EXHAUSTED, "the agent has opened too many streams"))
-        stream = AgentStream(agent)
+        stream = AgentStream(agent, expires_at)
         streams.append(stream)
         return stream
 
@@ -191,16 +197,23 @@ class Streams:
         for stream in self:
             stream.tell(change)
 
-    def beat(self, part: int, parts: int) -> None:
-        """Let one part of the streams beat, out of so many parts of about the same size."""
+    def beat(self, part: int, parts: int, now: float) -> None:
+        """Let one part of the streams beat, out of so many; end those whose SVID has expired."""
         for number, stream in enumerate(self):
             if number % parts == part:
+                if now > stream.expires_at:
+                    stream.end(_expired(stream.agent))
                 stream.beat()
 
     def end_all(self, refusal: Refusal) -> None:
         """End every stream, as at shutdown."""
         for stream in self:
             stream.end(refusal)
+
+
+def _expired(agent: SpiffeId) -> Refusal:
+    detail = f'agent "{agent}" SVID is expired'
+    return Refusal(Kind.DENIED, detail, reason=Reason.AGENT_EXPIRED)
 
 
 def _joined(older: Changed, newer: Changed) -> Changed:
