@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import stat
 from collections.abc import Awaitable, Callable
@@ -48,6 +49,8 @@ async def said(socket: Path, *parts: bytes, size: int = 65536) -> bytes:
             writer.write(part)
             await writer.drain()
         return await asyncio.wait_for(reader.read(size), 5)
+    except ConnectionError:
+        return b""
     finally:
         writer.close()
 
@@ -117,7 +120,8 @@ def test_a_thousand_idle_connections_do_no_harm(tmp_path: Path) -> None:
 
     async def act(built: House, api: RestApi, socket: Path) -> None:
         idle = [await asyncio.open_unix_connection(socket) for _ in range(1000)]
-        await asyncio.wait_for(idle[-1][0].read(), 5)
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(idle[-1][0].read(), 5)
         for _, writer in idle:
             writer.close()
         good = b"GET /v1/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
