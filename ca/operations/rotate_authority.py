@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from ca.authority.keyring import Keyring, jwt_authorities, x509_authorities
 from ca.authority.rotation import Activate, Prepare, Retire, Step, Timetable, next_step, next_wake
 from ca.authority.slot import Phase, Slot, Use
@@ -25,13 +23,12 @@ from ca.events.happened import (
 from ca.issuance.conformance import conform
 from ca.issuance.draft import draft_authority
 from ca.issuance.issuer import Issuer
+from ca.issuance.new_slot import jwt_slot, x509_slot
 from ca.issuance.seal import SigningAuthority, seal_authority
 from ca.operations.following.known import Signers
 from ca.operations.world import World
-from finial.keys.contract import PrivateKey
-from finial.spiffe.bundle import Bundle, X509Authority
+from finial.spiffe.bundle import Bundle
 from finial.spiffe.refusal import Kind, Refusal
-from finial.spiffe.validity import BACKDATE
 
 TIMETABLE: Final = Timetable()
 _ATTEMPTS: Final = 5
@@ -96,43 +93,22 @@ async def _new_slot(world: World, use: Use) -> Slot:
     key_type = server.ca_key_type if use is Use.X509 else server.jwt_key
     key = await world.keys.generate(key_id, key_type)
     now = world.clock.now()
-    return (
-        _x509_slot(world, key_id, key, now)
-        if use is Use.X509
-        else _jwt_slot(world, key_id, key, now)
-    )
-
-
-def _x509_slot(world: World, key_id: str, key: PrivateKey, now: float) -> Slot:
-    draft = draft_authority(
+    if use is Use.X509:
+        draft = draft_authority(
+            world.profiles,
+            public_key=key.public_key(),
+            serial=world.entropy.serial_number(),
+            now=now,
+        )
+        return x509_slot(seal_authority(conform(draft), key), key_id)
+    # 32 letters and digits, as SPIRE's key IDs are (BJ-02).
+    authority_id = world.entropy.uuid().replace("-", "")
+    return jwt_slot(
         world.profiles,
+        authority_id=authority_id,
+        key_id=key_id,
         public_key=key.public_key(),
-        serial=world.entropy.serial_number(),
         now=now,
-    )
-    der = seal_authority(conform(draft), key)
-    return Slot(
-        use=Use.X509,
-        phase=Phase.PREPARED,
-        authority_id=X509Authority(der).subject_key_id,
-        key_id=key_id,
-        document=der,
-        not_before=draft.not_before,
-        not_after=draft.not_after,
-    )
-
-
-def _jwt_slot(world: World, key_id: str, key: PrivateKey, now: float) -> Slot:
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return Slot(
-        use=Use.JWT,
-        phase=Phase.PREPARED,
-        # 32 letters and digits, as SPIRE's key IDs are (BJ-02).
-        authority_id=world.entropy.uuid().replace("-", ""),
-        key_id=key_id,
-        document=spki,
-        not_before=int(now) - BACKDATE,
-        not_after=int(now) + world.profiles.ca_ttl,
     )
 
 
