@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import h2.config
-import h2.connection
 import h2.events
 import h2.exceptions
+
+from finial.wire.http2.h2_engine import PatientConnection
 
 Headers = Sequence[tuple[str, str]]
 
@@ -64,7 +65,7 @@ class RawClient:
             validate_outbound_headers=False,
             normalize_outbound_headers=False,
         )
-        self.http2 = h2.connection.H2Connection(config)
+        self.http2 = PatientConnection(config)
         self.answers: dict[int, Answer] = {}
         self.is_closed = False
         self.goaway: int | None = None

@@ -39,7 +39,7 @@ class _Outbox:
     ended: bool = False
 
 
-class _Patient(h2.connection.H2Connection):
+class PatientConnection(h2.connection.H2Connection):
     """Goes on with open streams after the peer's GOAWAY without an error (RFC 9113, 6.8)."""
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
@@ -54,14 +54,15 @@ class _Patient(h2.connection.H2Connection):
 class H2Engine:
     """Adapts an `h2.connection.H2Connection`."""
 
-    __slots__ = ("_connection", "_outboxes", "_ready", "_sink")
+    __slots__ = ("_connection", "_movable", "_outboxes", "_ready", "_sink")
 
     def __init__(self, settings: EngineSettings, sink: Sink) -> None:
         self._sink = sink
         self._ready = bytearray()
         self._outboxes: dict[int, _Outbox] = {}
+        self._movable: dict[int, None] = {}  # streams that may have something to send, in order
         config = h2.config.H2Configuration(client_side=settings.is_client, header_encoding=None)
-        self._connection = _Patient(config)
+        self._connection = PatientConnection(config)
         self._connection.local_settings = Settings(
             client=settings.is_client, initial_values=_announced(settings)
         )
@@ -90,6 +91,8 @@ class H2Engine:
     def outgoing(self, amount: int) -> bytes:
         """Take up to that many bytes that are ready to be written. Raises: EngineFailure."""
         self._ready += self._connection.data_to_send()
+        while self._movable and len(self._ready) < amount:
+            self._move(next(iter(self._movable)), amount)
         taken = bytes(self._ready[:amount])
         del self._ready[:amount]
         return taken
@@ -118,7 +121,7 @@ class H2Engine:
         outbox = self._outbox(stream_id)
         outbox.body += body
         outbox.ended = ended
-        self._pump(stream_id, outbox)
+        self._movable[stream_id] = None
 
     def end(self, stream_id: int) -> None:
         """End our half after what is queued. Raises: StreamGone."""
@@ -128,7 +131,7 @@ class H2Engine:
         """End our half with trailers, after what is queued. Raises: StreamGone."""
         outbox = self._outbox(stream_id)
         outbox.trailers = headers
-        self._pump(stream_id, outbox)
+        self._movable[stream_id] = None
 
     def reset(self, stream_id: int, error_code: ErrorCode) -> None:
         """End a stream at once; what is queued on it is dropped. Never raises."""
@@ -170,23 +173,30 @@ class H2Engine:
             raise StreamGone(f"stream {stream_id} takes no more body")
         return outbox
 
-    def _pump(self, stream_id: int, outbox: _Outbox) -> None:
+    def _move(self, stream_id: int, amount: int) -> None:
+        """Send of one stream what its window allows, until so much is ready in all."""
+        outbox = self._outboxes.get(stream_id)
+        has_window = False
         try:
-            while outbox.body and self._send_part(stream_id, outbox.body):
-                pass
-            if not outbox.body:
-                self._finish(stream_id, outbox)
-        except h2.exceptions.H2Error as failure:
+            if outbox is not None:
+                has_window = self._send_body(stream_id, outbox.body, amount)
+                if not outbox.body:
+                    self._finish(stream_id, outbox)
+        except h2.exceptions.H2Error:
             self._outboxes.pop(stream_id, None)
-            raise StreamGone(str(failure)) from failure
+        if outbox is None or not outbox.body or not has_window:
+            self._movable.pop(stream_id, None)
 
-    def _send_part(self, stream_id: int, body: bytearray) -> bool:
-        window = self._connection.local_flow_control_window(stream_id)
-        room = min(window, self._connection.max_outbound_frame_size)
-        if room <= 0:
-            return False
-        self._connection.send_data(stream_id, bytes(body[:room]))
-        del body[:room]
+    def _send_body(self, stream_id: int, body: bytearray, amount: int) -> bool:
+        """Send parts of a body; false when the window is used up."""
+        while body and len(self._ready) < amount:
+            window = self._connection.local_flow_control_window(stream_id)
+            room = min(window, self._connection.max_outbound_frame_size)
+            if room <= 0:
+                return False
+            self._connection.send_data(stream_id, bytes(body[:room]))
+            self._ready += self._connection.data_to_send()
+            del body[:room]
         return True
 
     def _finish(self, stream_id: int, outbox: _Outbox) -> None:
@@ -196,6 +206,7 @@ class H2Engine:
             self._connection.end_stream(stream_id)
         else:
             return
+        self._ready += self._connection.data_to_send()
         del self._outboxes[stream_id]
 
     def _headers(self, event: h2.events.RequestReceived | h2.events.ResponseReceived) -> None:
@@ -218,12 +229,8 @@ class H2Engine:
         self._sink.stream_ended(event.stream_id, int(event.error_code or 0))
 
     def _window(self, event: h2.events.WindowUpdated) -> None:
-        wanted = [event.stream_id] if event.stream_id else list(self._outboxes)
-        for stream_id in wanted:
-            outbox = self._outboxes.get(stream_id)
-            if outbox is not None:
-                with contextlib.suppress(StreamGone):
-                    self._pump(stream_id, outbox)
+        wanted = [event.stream_id] if event.stream_id else self._outboxes
+        self._movable |= dict.fromkeys(wanted)
 
     def _settings(self, event: h2.events.RemoteSettingsChanged) -> None:
         changed = event.changed_settings.get(SettingCodes.MAX_CONCURRENT_STREAMS)
