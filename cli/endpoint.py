@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -32,9 +32,9 @@ def socket_option(command: F) -> F:
     )(command)
 
 
-def resolve(socket: str | None) -> Path | TcpEndpoint:
+def resolve(socket: str | None, environment: Mapping[str, str] = os.environ) -> Path | TcpEndpoint:
     """Find the Workload API from the option or the environment."""
-    uri = socket or os.environ.get(VARIABLE)
+    uri = socket or environment.get(VARIABLE)
     if not uri:
         raise click.UsageError(
             f"where is the Workload API? Give --socket unix:///path/workload.sock or set {VARIABLE}"

@@ -51,7 +51,7 @@ def status_of(refusal: Refusal) -> int:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    pairs = zip(arguments, (*arguments[1:], ""), strict=True)
+    pairs = zip(arguments, (*arguments, "")[1:], strict=True)
     return any(one == "--output=json" or (one, two) == ("--output", "json") for one, two in pairs)
 
 

@@ -1,7 +1,7 @@
 """Where the server is: a folder, a Unix socket or an HTTPS address."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -69,15 +69,19 @@ _OPTIONS = (
 
 
 def find(
-    directory: str | None, server: str | None, token_file: str | None, bundle: str | None
+    directory: str | None,
+    server: str | None,
+    token_file: str | None,
+    bundle: str | None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Place:
     """Find the server: an option wins over a variable of the environment, --server over --dir."""
     if directory and server:
         raise click.UsageError("name the server once: by --dir or by --server")
-    server = server or (None if directory else os.environ.get("FINIAL_SERVER"))
+    server = server or (None if directory else environment.get("FINIAL_SERVER"))
     if server:
         return _addressed(server, token_file, bundle)
-    directory = directory or os.environ.get("FINIAL_DIR")
+    directory = directory or environment.get("FINIAL_DIR")
     if not directory:
         raise click.UsageError(
             "where is the server? Give --dir D (or FINIAL_DIR), the folder of `finial up`, "
