@@ -127,7 +127,7 @@ class Server(Generic[P]):
         """Stop listening, end streams with UNAVAILABLE, give unary calls so many seconds."""
         self._stop_listening()
         for connection in tuple(self._connections):
-            connection.drain()
+            connection.drain(ends_streams=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         for connection in tuple(self._connections):

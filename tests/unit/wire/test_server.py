@@ -89,7 +89,8 @@ def test_what_is_not_grpc_is_answered_in_http(
         async with echo_server(path, echo, engine=engine), raw_client(path) as client:
             headers = request_headers(**{"path": "/echo.Echo/Say", **changes})
             answer = await client.answer(client.request(headers))
-            assert answer.headers == {":status": status}
+            assert answer.headers == {":status": status, "content-type": "text/plain"}
+            assert answer.body == b"this is a gRPC server\n"
 
     run(scene())
 
@@ -279,6 +280,26 @@ def test_a_handler_sends_nothing_after_its_call_has_ended(
             await settle()
             assert (server.calls, echo.cancelled) == (0, ["Repeat"])
         assert finished == [("/echo.Echo/Repeat", Code.CANCELLED), ("/echo.Echo/Say", Code.OK)]
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    "changes", [{":method": "GET"}, {"path": "/nobody"}, {}, {"path": "/echo.Echo/Converse"}]
+)
+def test_a_request_may_come_together_with_its_reset(
+    run: Run, path: Path, echo: Echo, engine: EngineName, changes: Any
+) -> None:
+    """A stream that is reset before it can be answered harms neither the others nor the log."""
+
+    async def scene() -> None:
+        async with echo_server(path, echo, engine=engine), raw_client(path) as client:
+            http2 = client.http2
+            stream = http2.get_next_available_stream_id()
+            http2.send_headers(stream, request_headers(**changes))
+            http2.send_data(stream, said(), end_stream=True)
+            http2.reset_stream(stream, 8)
+            assert (await client.answer(client.request(body=said()))).status == "0"
 
     run(scene())
 

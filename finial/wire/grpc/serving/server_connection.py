@@ -37,6 +37,7 @@ _HEAD: Final = [
 ]
 _OK_TRAILERS: Final = status_headers(OK)
 SHUTTING_DOWN: Final = Status(Code.UNAVAILABLE, "the server is shutting down")
+_NOT_GRPC: Final = b"this is a gRPC server\n"
 _ONE_MESSAGE: Final = Status(Code.UNIMPLEMENTED, "the method takes exactly one message")
 _TOO_LATE: Final = Status(Code.DEADLINE_EXCEEDED, "the deadline has passed")
 _TOO_SLOW: Final = Status(Code.DEADLINE_EXCEEDED, "the request took too long to arrive")
@@ -219,11 +220,11 @@ class ServerConnection(Http2Connection, Generic[P]):
                     call.room.set_result(None)
         return bool(self._to_reset) and self._reset_ended()
 
-    def drain(self) -> None:
-        """Take no new calls; end streams with UNAVAILABLE, let unary calls finish."""
+    def drain(self, *, ends_streams: bool) -> None:
+        """Take no new calls, let unary calls finish, and streams or end them with UNAVAILABLE."""
         self._is_draining = True
         self._engine.go_away()
-        for call in tuple(self.calls.values()):
+        for call in tuple(self.calls.values()) if ends_streams else ():
             if not call.route.gives_one or call.task is None:
                 self.finish(call, SHUTTING_DOWN)
         self.flush()
@@ -276,9 +277,6 @@ class ServerConnection(Http2Connection, Generic[P]):
             assert answer is not None
             self.answer(call, answer)
             return
-        if not call.has_responded:
-            call.has_responded = True
-            self._engine.respond(call.stream_id, _HEAD, False)
         self.finish(call, OK)
 
     def fail(self, call: Call[P]) -> None:
@@ -362,12 +360,20 @@ class ServerConnection(Http2Connection, Generic[P]):
             self._loop.call_soon(self.end, ErrorCode.NO_ERROR)
 
     def _respond_without_grpc(self, stream_id: int, http_status: bytes, ended: bool) -> None:
-        self._engine.respond(stream_id, [(b":status", http_status)], True)
-        if not ended:
-            self._to_reset.append(stream_id)
+        headers = [(b":status", http_status), (b"content-type", b"text/plain")]
+        self._respond_at_once(stream_id, headers, _NOT_GRPC, ended)
 
     def _refuse_unknown(self, stream_id: int, status: Status, ended: bool) -> None:
-        self._engine.respond(stream_id, [*_HEAD, *status_headers(status)], True)
+        self._respond_at_once(stream_id, [*_HEAD, *status_headers(status)], b"", ended)
+
+    def _respond_at_once(self, stream_id: int, headers: Headers, body: bytes, ended: bool) -> None:
+        """Answer a request that does not become a call."""
+        try:
+            self._engine.respond(stream_id, headers, not body)
+            if body:
+                self._engine.send(stream_id, body, True)
+        except StreamGone:
+            return  # the reset came with the request
         if not ended:
             self._to_reset.append(stream_id)
 

@@ -23,7 +23,7 @@ def sweep(connection: "ServerConnection[Any]", limits: Limits, now: float) -> No
     for call in tuple(connection.calls.values()):
         _judge_call(connection, call, limits, now)
     if _has_had_its_time(connection, limits, now):
-        connection.drain()
+        connection.drain(ends_streams=False)
     elif now - connection.heard_at >= limits.ping_after and not connection.awaits_ping:
         connection.awaits_ping, connection.pinged_at = True, now
         connection.engine.ping()
