@@ -1,0 +1,103 @@
+"""`make demo`, as whoever runs the tests and as an ordinary user."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doubles.programs import eventually
+
+ROOT = Path(__file__).parents[2]
+DEMO = [sys.executable, str(ROOT / "examples" / "demo")]
+
+
+def verdict(output: str) -> Any:
+    """Return the last line, which is JSON."""
+    return json.loads(output.strip().splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_both_services_rotate_and_no_call_fails() -> None:
+    """After twenty-odd seconds both rotated at least three times, and the demo ends with 0."""
+    done = subprocess.run(
+        DEMO,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "DURATION": "22"},
+    )
+    found = verdict(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found["ok"] is True
+    for service in found["services"]:
+        assert service["rotations"] >= 3
+        assert service["calls"] > 20
+        assert service["failed"] == 0
+    assert not list(Path(tempfile.gettempdir()).glob("finial-stage-*/service.py"))
+
+
+def test_a_demo_that_ends_too_soon_is_not_good() -> None:
+    """Without three rotations the exit status is 1, and the figures say why."""
+    done = subprocess.run(
+        DEMO,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "DURATION": "2"},
+    )
+    assert done.returncode == 1
+    assert verdict(done.stdout)["ok"] is False
+
+
+def test_ctrl_c_ends_it_in_order() -> None:
+    """Ctrl-C ends the services, the agent and the server, and the figures are still told."""
+    with subprocess.Popen(DEMO, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pids: list[int] = []
+        for line in process.stdout:
+            if line.split()[:1] in (["server"], ["agent"]):
+                pids.append(int(line.split()[2].rstrip(",")))
+            if " calls " in line:
+                break
+        process.send_signal(signal.SIGINT)
+        found = verdict(process.stdout.read())
+        assert process.wait(20) == (0 if found["ok"] else 1)
+    assert len(pids) == 2
+    for pid in pids:
+        eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 5)  # type: ignore[misc]
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_an_ordinary_user_sees_the_same() -> None:
+    """Somebody who is not root sees both services told apart by their interpreters' paths."""
+    command = ["setpriv", "--reuid=61009", "--regid=61009", "--clear-groups"]
+    with tempfile.TemporaryDirectory() as home:
+        os.chown(home, 61009, 61009)
+        # Our interpreter and packages may be closed to that user; then there is nothing to run.
+        able = subprocess.run([*command, sys.executable, "-c", "import cli"], check=False)
+        if able.returncode != 0:
+            pytest.skip("this checkout or its interpreter cannot be read by other users")
+        begun = time.monotonic()
+        done = subprocess.run(
+            [*command, *DEMO],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=home,
+            env={"PATH": os.defpath, "HOME": home, "DURATION": "20"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "no security boundary" in done.stdout
+        assert verdict(done.stdout)["ok"] is True
+        assert time.monotonic() - begun < 60
