@@ -151,8 +151,7 @@ class Tasks:
         else:
             if self.member.standing.value.phase is Phase.MUST_REATTEST:
                 await self.member.forget_keys()
-            self.sync.learn_bundles([await self.joining.join(self.servers.addresses)])
-            await self.sync.keep_bundles()
+            await self.joining.join(self.servers.addresses)
             self.link.ask(bundles=True)
         self.servers.present_anew()
 

@@ -175,6 +175,7 @@ def _tasks(
         member=member,
         evidence=terms.evidence,
         source=terms.source,
+        sync=sync,
         known_bundle=lambda: ground.holdings.value.own_bundle,
         open_judged=channels.judged_by,
         open_unjudged=channels.unjudged,

@@ -15,7 +15,6 @@ from agent.assemble.make_agent import Parts, make_agent
 from agent.events.journal import Journal
 from agent.events.measures import Measures
 from agent.settings import Settings
-from agent.tasks import Tasks
 from finial.runtime.clock import Clock, SystemClock
 from finial.runtime.entropy import Entropy, SystemEntropy
 from finial.runtime.metrics import Metrics
@@ -73,7 +72,8 @@ async def _serve(
     gc.collect()
     gc.freeze()
     await parts.listeners.listen(settings.agent)
-    _start(parts.tasks, parts, supervisor)
+    start_tasks(parts, supervisor)
+    supervisor.start_vital("standing", parts.tasks.keep_standing)
     announcing = asyncio.ensure_future(_announce(settings, parts, ready))
     try:
         await supervisor.run()
@@ -83,8 +83,9 @@ async def _serve(
         await _close(parts.listeners, parts)
 
 
-def _start(tasks: Tasks, parts: Parts, supervisor: Supervisor) -> None:
-    supervisor.start_vital("standing", tasks.keep_standing)
+def start_tasks(parts: Parts, supervisor: Supervisor) -> None:
+    """Start everything that is started again when it fails."""
+    tasks = parts.tasks
     supervisor.start("publication", parts.publishing)
     supervisor.start("synchronisation", tasks.synchronise)
     supervisor.start("stream of changes", tasks.follow)

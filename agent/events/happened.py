@@ -96,7 +96,7 @@ class CallRefused:
 
     caller: Caller
     method: str
-    kind: str
+    refusal: str
     detail: str
 
 

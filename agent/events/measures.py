@@ -50,7 +50,7 @@ class Measures:
             case WorkloadServed():
                 self._served.labels(event.method).inc()
             case CallRefused():
-                self._refused.labels(event.method, event.kind).inc()
+                self._refused.labels(event.method, event.refusal).inc()
 
     def called(self, method: str, code: int, seconds: float) -> None:
         """Note a finished call; `method` is one that we serve, so that labels stay few."""

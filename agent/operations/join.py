@@ -7,6 +7,7 @@ from agent.events.happened import NodeAttested
 from agent.events.journal import Journal
 from agent.operations.member import Member
 from agent.operations.signing_request import signing_request
+from agent.operations.synchronise import Synchronisation
 from agent.upstream.attesting import Attestation, attest
 from agent.upstream.bootstrap import OpenUnjudged, TrustSource
 from agent.upstream.servers import UNREACHED
@@ -33,6 +34,7 @@ class Joining:
         member: Member,
         evidence: NodeEvidence,
         source: TrustSource,
+        sync: Synchronisation,
         known_bundle: Callable[[], Bundle | None],
         open_judged: OpenJudged,
         open_unjudged: OpenUnjudged,
@@ -41,13 +43,14 @@ class Joining:
         self._member = member
         self._evidence = evidence
         self._source = source
+        self._sync = sync
         self._known_bundle = known_bundle
         self._open_judged = open_judged
         self._open_unjudged = open_unjudged
         self._journal = journal
 
-    async def join(self, addresses: tuple[str, ...]) -> Bundle:
-        """Attest and become the holder of the SVID; return the trust domain's bundle.
+    async def join(self, addresses: tuple[str, ...]) -> None:
+        """Attest, take on the bundle, and become the holder of the SVID.
 
         Raises: Refusal, the last one if every server and every way to trust it failed.
         """
@@ -58,9 +61,11 @@ class Joining:
         self._journal.record(
             NodeAttested(svid.id, address, svid.serial, svid.not_after, given.reattestable)
         )
+        # The bundle first: who has an SVID is asked at once to judge servers by it.
+        self._sync.learn_bundles([given.bundle])
+        await self._sync.keep_bundles()
         await self._member.adopt(svid, key_id, key, reattestable=given.reattestable)
         log.info("attested as %s at %s", svid.id, address)
-        return given.bundle
 
     async def _attest(self, addresses: tuple[str, ...], csr: bytes) -> tuple[str, Attestation]:
         last = Refusal(Kind.UNAVAILABLE, "there is no server address")

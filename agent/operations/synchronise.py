@@ -30,7 +30,7 @@ from finial.runtime.clock import Clock
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
-from finial.spiffe.refusal import Refusal
+from finial.spiffe.refusal import Kind, Refusal
 
 ENTRIES: Final = "entries"
 BUNDLE: Final = "bundle"
@@ -98,7 +98,7 @@ class Synchronisation:
             link.bundles_stale = False
         if changed or version != link.synced_version:
             document = Document(version, render_entries(entitlements))
-            await asyncio.to_thread(self._topics.store, ENTRIES, document)
+            await self._store(ENTRIES, document)
             link.synced_version = version
 
     def learn_bundles(self, bundles: Iterable[Bundle]) -> None:
@@ -128,12 +128,23 @@ class Synchronisation:
         )
 
     async def keep_bundles(self) -> None:
-        """Keep the bundles for a restart. Raises: OSError."""
+        """Keep the bundles for a restart.
+
+        Raises: Refusal of kind UNAVAILABLE.
+        """
         bundles = self._holdings.value.bundles
         own = self._holdings.value.own_bundle
         version = 0 if own is None else own.sequence
         document = Document(version, render_bundles(list(bundles.values())))
-        await asyncio.to_thread(self._topics.store, BUNDLE, document)
+        await self._store(BUNDLE, document)
+
+    async def _store(self, topic: str, document: Document) -> None:
+        try:
+            await asyncio.to_thread(self._topics.store, topic, document)
+        except OSError as error:
+            raise Refusal(
+                Kind.UNAVAILABLE, f"the document of the topic {topic} cannot be kept: {error}"
+            ) from error
 
     def _learn(self, known: dict[TrustDomain, Bundle]) -> None:
         if known == self._holdings.value.bundles:

@@ -107,7 +107,7 @@ def test_a_stranger_is_denied() -> None:
         async with played.agent() as agent:
             for name in ("FetchX509SVID", "FetchX509Bundles", "FetchJWTBundles"):
                 assert (await refused(agent.fetch(name))).kind is Kind.DENIED
-            assert agent.records.named("call refused")
+            assert agent.records.named("call_refused")
 
     play(act)
 
@@ -312,7 +312,7 @@ def test_after_holding_a_stream_gets_what_there_is() -> None:
             await played.pass_time(21)
             answer = await soon(stream.receive())
             assert [each.spiffe_id for each in answer.svids] == ["spiffe://example.org/web"]
-            assert agent.records.named("signing failed")
+            assert agent.records.named("signing_failed")
 
     play(act)
 
@@ -395,7 +395,7 @@ def test_a_bundle_stream_says_nothing_while_svids_rotate() -> None:
         async with played.agent() as agent, agent.open("FetchX509Bundles") as stream:
             await soon(stream.receive())
             await played.pass_time(2000)
-            await until(lambda: len(agent.records.named("svid received")) > 1)
+            await until(lambda: len(agent.records.named("svid_received")) > 1)
             await never(stream)
 
     play(act)
