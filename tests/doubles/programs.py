@@ -89,13 +89,8 @@ def running(
     command: Sequence[str], env: Mapping[str, str] | None = None, **options: Any
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a program beside the test and end it by SIGTERM."""
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(env or {})},
-        **options,
-    )
+    options.setdefault("stdout", subprocess.PIPE)
+    process = subprocess.Popen(command, text=True, env={**os.environ, **(env or {})}, **options)
     try:
         yield process
     finally:

@@ -7,26 +7,33 @@ handshakes.py call ADDRESS SPIFFE_ID SECONDS
 
 import contextlib
 import json
+import socket
 import sys
 import time
 
 from cryptography import x509
+from OpenSSL import SSL
 from spiffe import SpiffeId, X509Source
-from spiffetls import ListenOptions, ServerTlsMode, dial, listen
+from spiffetls import create_ssl_context, dial
 from spiffetls.tlsconfig.authorize import authorize_id
 
 
 def serve(expected: SpiffeId) -> None:
-    """Echo one message on each connection."""
-    with X509Source() as source:
-        options = ListenOptions(
-            tls_mode=ServerTlsMode.MTLS, authorize_fn=authorize_id(expected), backlog=64
-        )
-        listener = listen("127.0.0.1:0", source, options)
+    """Echo one message on each connection, each with what the source holds at that moment.
+
+    The package's own listener keeps one context for ever, and cannot follow a rotation.
+    """
+    with X509Source() as source, socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
         print(f"{host}:{port}", flush=True)
+        required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         while True:
-            connection, _ = listener.accept()
+            accepted, _ = listener.accept()
+            context = create_ssl_context(
+                SSL.TLS_SERVER_METHOD, source, authorize_id(expected), required, False
+            )
+            connection = SSL.Connection(context, accepted)
+            connection.set_accept_state()
             # A failed handshake is the caller's to count.
             with contextlib.suppress(Exception):
                 connection.sendall(connection.recv(5))
@@ -49,7 +56,7 @@ def call(address: str, expected: SpiffeId, seconds: float) -> None:
                 connection.close()
                 made += 1
             except Exception as error:
-                failures.append(repr(error))
+                failures.append(f"{error!r} after {error.__cause__!r}")
             time.sleep(0.02)
     print(json.dumps({"made": made, "failures": failures[:5], "authorities": sorted(authorities)}))
 

@@ -28,7 +28,7 @@ pytestmark = [
 AGENT_CONF = """
 agent {{
   data_dir = "{folder}"
-  log_level = "DEBUG"
+  log_level = "INFO"
   server_address = "{host}"
   server_port = "{port}"
   socket_path = "{folder}/agent.sock"
@@ -49,7 +49,7 @@ server {{
   socket_path = "{folder}/server.sock"
   trust_domain = "example.org"
   data_dir = "{folder}"
-  log_level = "DEBUG"
+  log_level = "INFO"
   ca_ttl = "60s"
   default_x509_svid_ttl = "20s"
   agent_ttl = "20s"
@@ -71,7 +71,18 @@ def output(*command: str) -> str:
 def fetched(socket: Path) -> dict[str, Any] | None:
     """What SPIRE's own command fetches from a Workload API, or nothing while there is none."""
     done = subprocess.run(
-        [AGENT, "api", "fetch", "x509", "-socketPath", str(socket), "-output", "json"],
+        [
+            AGENT,
+            "api",
+            "fetch",
+            "x509",
+            "-socketPath",
+            str(socket),
+            "-timeout",
+            "5s",
+            "-output",
+            "json",
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -124,10 +135,7 @@ def test_a_spire_agent_joins_and_lives_through_renewal_and_a_ca_rotation(world: 
                 trust=f'trust_bundle_path = "{world["bundle_path"]}"',
             )
         )  # fmt: skip
-        with (
-            (folder / "log").open("w") as log,
-            running([AGENT, "run", "-config", str(folder / "agent.conf")], stderr=log),
-        ):
+        with running([AGENT, "run", "-config", str(folder / "agent.conf")], stdout=None):
             agent_id = eventually(lambda: joined(world, "join_token"), what="the agent joins")
             output(
                 SERVER, "entry", "create", *socket, "-parentID", agent_id,
@@ -159,10 +167,7 @@ def test_our_agent_joins_a_spire_server_and_lives_through_a_ca_rotation() -> Non
     with short_folder() as folder:
         (folder / "server.conf").write_text(SERVER_CONF.format(folder=folder, port=18181))
         socket = ["-socketPath", str(folder / "server.sock")]
-        with (
-            (folder / "log").open("w") as log,
-            running([SERVER, "run", "-config", str(folder / "server.conf")], stderr=log),
-        ):
+        with running([SERVER, "run", "-config", str(folder / "server.conf")], stdout=None):
             eventually(
                 lambda: (
                     subprocess.run([SERVER, "healthcheck", *socket], check=False).returncode == 0
