@@ -37,7 +37,7 @@ def main() -> int:
         with _folder("finial-demo-") as folder, _folder("finial-stage-") as stage:
             _run(folder, stage, board, duration)
     except KeyboardInterrupt:
-        pass
+        print()
     except (OSError, RuntimeError, subprocess.SubprocessError) as fault:
         print(f"the demo cannot run: {fault}", file=sys.stderr)
     if not sys.stdout.isatty():

@@ -36,7 +36,7 @@ def places(folder: Path) -> tuple[Place, Place]:
 
 
 def _by_user(folder: Path) -> tuple[Place, Place]:
-    python, environment = _readable_python(folder)
+    python, environment = readable_python(folder)
     packages = _packages(folder)
     program = folder / "service.py"
     shutil.copyfile(PROGRAM, program)
@@ -61,7 +61,7 @@ def _by_path(folder: Path) -> tuple[Place, Place]:
     return made[0], made[1]
 
 
-def _readable_python(folder: Path) -> tuple[Path, dict[str, str]]:
+def readable_python(folder: Path) -> tuple[Path, dict[str, str]]:
     """Find an interpreter of our version that every user can run, or copy ours."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     ours = Path(sys.executable).resolve()
