@@ -151,7 +151,7 @@ class Tasks:
         else:
             if self.member.standing.value.phase is Phase.MUST_REATTEST:
                 await self.member.forget_keys()
-            await self.joining.join(self.servers.addresses)
+            await self.servers.go_on_with(await self.joining.join(self.servers.addresses))
             self.link.ask(bundles=True)
         self.servers.present_anew()
 

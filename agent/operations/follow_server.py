@@ -52,7 +52,6 @@ class Listener:
         except Refusal as refusal:
             if refusal.kind is Kind.UNIMPLEMENTED:
                 self._link.pushed = False
-            await servers.next_in_turn(refusal)
             raise
         finally:
             self._following = None

@@ -49,8 +49,8 @@ class Joining:
         self._open_unjudged = open_unjudged
         self._journal = journal
 
-    async def join(self, addresses: tuple[str, ...]) -> None:
-        """Attest, take on the bundle, and become the holder of the SVID.
+    async def join(self, addresses: tuple[str, ...]) -> str:
+        """Attest, take on the bundle, become the holder of the SVID; return where.
 
         Raises: Refusal, the last one if every server and every way to trust it failed.
         """
@@ -66,6 +66,7 @@ class Joining:
         await self._sync.keep_bundles()
         await self._member.adopt(svid, key_id, key, reattestable=given.reattestable)
         log.info("attested as %s at %s", svid.id, address)
+        return address
 
     async def _attest(self, addresses: tuple[str, ...], csr: bytes) -> tuple[str, Attestation]:
         last = Refusal(Kind.UNAVAILABLE, "there is no server address")

@@ -32,19 +32,15 @@ async def sync_entitlements(servers: Servers, known: Entitlements) -> Entitlemen
 
     Raises: Refusal.
     """
-    try:
-        async with servers.stream(_SYNC, timeout=TIMEOUT) as stream:
-            await stream.send(entry_pb2.SyncAuthorizedEntriesRequest(output_mask=ENTRY_MASK))
-            first = await _receive(stream)
-            if not first.entry_revisions:
-                return Entitlements(_entitlements(first.entries))
-            stamps = await _stamps(stream, first)
-            fetched = await _fetch(stream, known.outdated(stamps))
-            await stream.end()
-            return known.merged(stamps, fetched)
-    except Refusal as refusal:
-        await servers.next_in_turn(refusal)
-        raise
+    async with servers.stream(_SYNC, timeout=TIMEOUT) as stream:
+        await stream.send(entry_pb2.SyncAuthorizedEntriesRequest(output_mask=ENTRY_MASK))
+        first = await _receive(stream)
+        if not first.entry_revisions:
+            return Entitlements(_entitlements(first.entries))
+        stamps = await _stamps(stream, first)
+        fetched = await _fetch(stream, known.outdated(stamps))
+        await stream.end()
+        return known.merged(stamps, fetched)
 
 
 async def own_bundle(servers: Servers) -> Bundle:

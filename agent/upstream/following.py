@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,6 +76,6 @@ class Following:
         await self._stream.send(follow_pb2.Up(answer=answer))
 
 
-def open_following(servers: Servers) -> Stream:
+def open_following(servers: Servers) -> AbstractAsyncContextManager[Stream]:
     """Prepare the stream; it begins when it is entered."""
     return servers.stream(_FOLLOW)

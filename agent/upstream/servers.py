@@ -1,7 +1,8 @@
 """The servers of our trust domain as one: calls go to the one that answers, in turn."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -49,36 +50,49 @@ class Servers:
 
         Raises: Refusal with the server's kind and reason, or UNAVAILABLE, TIMEOUT.
         """
-        for _ in self._addresses[1:]:
+        for last in (*(False for _ in self._addresses[1:]), True):
             channel = self._channel
             try:
                 return await channel.unary(method, request, timeout=timeout)
             except Refusal as refusal:
-                await self.unreachable(channel, refusal)
-        return await self._last(method, request, timeout)
+                await self._give_way(channel, refusal)
+                if last or refusal.kind not in UNREACHED:
+                    raise
+        raise AssertionError("the last call returns or raises")
 
-    def stream(self, method: Method, *, timeout: float | None = None) -> Stream:
-        """Prepare a stream to the server whose turn it is; it begins when it is entered."""
-        return self._channel.stream(method, timeout=timeout)
+    @asynccontextmanager
+    async def stream(
+        self, method: Method, *, timeout: float | None = None
+    ) -> AsyncIterator[Stream]:
+        """Open a stream to the server whose turn it is.
 
-    async def unreachable(self, channel: Channel, refusal: Refusal) -> None:
-        """Let the next server have its turn if this one could not be reached.
-
-        Raises: the refusal, if it was the server's own answer.
+        Raises: Refusal, on entering and from within.
         """
-        if refusal.kind not in UNREACHED:
-            raise refusal
+        channel = self._channel
+        try:
+            async with channel.stream(method, timeout=timeout) as stream:
+                yield stream
+        except Refusal as refusal:
+            await self._give_way(channel, refusal)
+            raise
+
+    async def _give_way(self, channel: Channel, refusal: Refusal) -> None:
+        """Let the next server have its turn if this one could not be reached."""
+        if refusal.kind not in UNREACHED or len(self._addresses) == 1:
+            return
+        # Of several calls that fail on one channel only the first gives way.
         if channel is self._channel:
             self._turn = (self._turn + 1) % len(self._addresses)
             self._channel = self._open(self.address)
-            if len(self._addresses) > 1:
-                log.info("%s; going on with %s", refusal, self.address)
+            log.info("%s; going on with %s", refusal, self.address)
             await channel.close()
 
-    async def next_in_turn(self, refusal: Refusal) -> None:
-        """The same after a stream has failed. Raises: nothing."""
-        if refusal.kind in UNREACHED and len(self._addresses) > 1:
-            await self.unreachable(self._channel, refusal)
+    async def go_on_with(self, address: str) -> None:
+        """Give that server its turn, because it was just there."""
+        if address != self.address:
+            former, self._turn = self._channel, self._addresses.index(address)
+            self._channel = self._open(address)
+            await former.close()
 
     def present_anew(self) -> None:
         """Make a new connection for new calls, because our own SVID or the bundle changed."""
@@ -87,11 +101,3 @@ class Servers:
     async def close(self) -> None:
         """End the connection and every call on it."""
         await self._channel.close()
-
-    async def _last(self, method: Method, request: Message, timeout: float) -> Any:
-        channel = self._channel
-        try:
-            return await channel.unary(method, request, timeout=timeout)
-        except Refusal as refusal:
-            await self.next_in_turn(refusal)
-            raise

@@ -196,7 +196,7 @@ async def scene(**script: Any) -> AsyncIterator[Scene]:
         yield Scene(folder, clock, server)
     finally:
         await server.stop()
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a thread may still be writing
 
 
 async def soon(waiting: Any) -> Any:
@@ -210,6 +210,14 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - nobody tells when it holds
             await asyncio.sleep(0.001)  # noqa: TID251 - real sockets need real moments
+
+
+async def until_in_time(scene: Scene, condition: Callable[[], bool], step: float = 1.0) -> None:
+    """Let time pass until the condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await scene.pass_time(step)
+            await asyncio.sleep(0.005)  # noqa: TID251 - real sockets need real moments
 
 
 async def never(stream: Stream, within: float = 0.1) -> None:

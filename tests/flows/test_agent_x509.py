@@ -1,8 +1,6 @@
 """X.509-SVIDs and bundles from the Workload API, with a scripted server behind the agent."""
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -16,25 +14,9 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import X509Svid, verify
 from finial.wire.pb import workload_pb2
 from tests.doubles.ca import SmallCa
-from tests.doubles.running_agent import HEADER, Scene, never, scene, soon, until
+from tests.doubles.running_agent import HEADER, Scene, never, soon, until
 from tests.doubles.scripted_server import DOMAIN
-
-ME = f"unix:uid:{os.geteuid()}"
-Act = Callable[[Scene], Awaitable[None]]
-
-
-def play(act: Act, **script: Any) -> None:
-    async def whole() -> None:
-        async with scene(**script) as played:
-            await act(played)
-
-    asyncio.run(whole())
-
-
-async def refused(waiting: Awaitable[Any]) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await soon(waiting)
-    return caught.value
+from tests.flows.agent_scenes import ME, play, refused
 
 
 def test_a_workload_gets_a_whole_and_valid_answer() -> None:
