@@ -139,9 +139,9 @@ def test_an_agent_renews_at_half_life_and_presents_the_new_svid() -> None:
         async with played.agent(**played.join_file()) as agent:
             before = serials(agent)
             await played.pass_time(1801)
-            await until(lambda: serials(agent) != before)
+            await until_in_time(played, lambda: serials(agent) != before)
             assert played.server.asked.count("RenewAgent") == 1
-            await until(lambda: played.server.presented[-1] == serials(agent))
+            await until_in_time(played, lambda: played.server.presented[-1] == serials(agent))
             assert agent.records.named("node_renewed")
 
     play(act)
@@ -154,7 +154,7 @@ def test_a_reattestable_agent_attests_anew() -> None:
         async with played.agent() as agent:
             before = serials(agent)
             await played.pass_time(1801)
-            await until(lambda: serials(agent) != before)
+            await until_in_time(played, lambda: serials(agent) != before)
             assert "RenewAgent" not in played.server.asked
             assert played.server.asked.count("AttestAgent") == 2
 
