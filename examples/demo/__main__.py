@@ -51,8 +51,9 @@ def main() -> int:
 
 def _run(folder: Path, stage: Path, board: Scoreboard, duration: float) -> None:
     print(f"starting a CA server and an agent in {folder} (finial up) ...", flush=True)
-    with _up(folder) as made:
+    with _up(folder) as starting:
         bakery, cafe = places(stage)
+        made = _ready(starting)
         _explain(made, bakery, cafe)
         _register(made, (bakery, cafe))
         socket = f"unix://{made['workload_socket']}"
@@ -75,20 +76,24 @@ def _run(folder: Path, stage: Path, board: Scoreboard, duration: float) -> None:
 
 
 @contextlib.contextmanager
-def _up(folder: Path) -> Iterator[dict]:
+def _up(folder: Path) -> Iterator[subprocess.Popen]:
     command = [sys.executable, "-m", "cli", "up", "--dir", folder, "--trust-domain", TRUST_DOMAIN]
     command += ["--port", "0", "--ca-ttl", CA_TTL, "--svid-ttl", SVID_TTL, "--output", "json"]
     command += ["--log-level", "error"]
     # A session of its own: Ctrl-C is for us, and we stop it when the services have gone.
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
-            line = process.stdout.readline()
-            if not line:
-                raise RuntimeError("finial up did not start")
-            yield json.loads(line)
+            yield process
         finally:
             process.terminate()
             process.wait(READY)
+
+
+def _ready(starting: subprocess.Popen) -> dict:
+    line = starting.stdout.readline()
+    if not line:
+        raise RuntimeError("finial up did not start")
+    return json.loads(line)
 
 
 @contextlib.contextmanager
