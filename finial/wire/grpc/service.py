@@ -1,5 +1,6 @@
 """Services: the RPCs of a descriptor, each with the function that answers it."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +21,14 @@ client or bidirectional stream: `async (call) -> None`, which also uses `async f
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An RPC and who answers it."""
+    """An RPC and who answers it; `waits` says that the handler is known to be no plain function."""
 
     method: Method
     handler: Handler
     parse: Callable[[bytes], Message]
     takes_one: bool
     gives_one: bool
+    waits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +58,5 @@ def _route(found: Method, handler: Handler) -> Route:
         parse=found.request.FromString,
         takes_one=not found.client_streams,
         gives_one=not found.client_streams and not found.server_streams,
+        waits=inspect.iscoroutinefunction(handler),
     )

@@ -32,7 +32,7 @@ def run_one(connection: "ServerConnection[Any]", call: "Call[Any]", payload: byt
     """Answer a call that takes one message."""
     try:
         request = parse(call.route, payload)
-        if call.guarding is not None:
+        if call.guarding is not None or call.route.waits:
             connection.start(call, _handle(connection, call, request, None))
             return
         answer = call.route.handler(call, request)
