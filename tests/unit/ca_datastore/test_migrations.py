@@ -96,14 +96,14 @@ def test_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     engine = connect_writer(url(tmp_path))
     migrate(engine, "0001")
     with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE issued_by_entry (x TEXT)")
+        connection.exec_driver_sql("CREATE TABLE issued_by_expiry (x TEXT)")
     with pytest.raises(sa.exc.OperationalError):
         migrate(engine)
     with engine.begin() as connection:
         assert "issued" not in sa.inspect(connection).get_table_names()
         version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
         assert version == "0001"
-        connection.exec_driver_sql("DROP TABLE issued_by_entry")
+        connection.exec_driver_sql("DROP TABLE issued_by_expiry")
     migrate(engine)
     engine.dispose()
 

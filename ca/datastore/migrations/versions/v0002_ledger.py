@@ -6,14 +6,6 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_INDEXES = {
-    "issued_by_serial": "serial",
-    "issued_by_spiffe_id": "spiffe_id",
-    "issued_by_entry": "entry_id",
-    "issued_by_agent": "agent_id",
-    "issued_by_expiry": "expires_at",
-}
-
 
 def upgrade() -> None:
     """Make the ledger."""
@@ -30,5 +22,4 @@ def upgrade() -> None:
         sa.Column("entry_id", sa.Text, nullable=False),
         sa.Column("agent_id", sa.Text, nullable=False),
     )
-    for name, column in _INDEXES.items():
-        op.create_index(name, "issued", [column])
+    op.create_index("issued_by_expiry", "issued", ["expires_at"])
