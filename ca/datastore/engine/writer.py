@@ -7,6 +7,8 @@ The rules:
 3. A database that cannot be used (full, locked, read-only, gone) refuses the whole group; nothing
    of it is half done, and the next group tries again on a new connection.
 4. An act that meets a row which another server has just written is run again.
+5. Where several wrote together a moment ago, the next group waits a fraction of a millisecond for
+   as many: a commit costs more than all that is in it.
 """
 
 import asyncio
@@ -32,6 +34,7 @@ T = TypeVar("T")
 MAX_WAITING: Final = 8192
 MAX_GROUP: Final = 512
 _ATTEMPTS: Final = 3
+_GATHERING: Final = 0.0004
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Act | _Rows | None] = queue.SimpleQueue()
         self._closed = False
         self._connection: Connection | None = None
+        self._expected = 1
         self._thread = threading.Thread(target=self._serve, name="datastore-writer", daemon=True)
         self._thread.start()
 
@@ -147,9 +151,13 @@ class Writer:
         group.take(self._queue.get())
         while not group.is_full:
             try:
-                group.take(self._queue.get_nowait())
+                if len(group.works) < self._expected:
+                    group.take(self._queue.get(timeout=_GATHERING))
+                else:
+                    group.take(self._queue.get_nowait())
             except queue.Empty:
                 break
+        self._expected = len(group.works)
         return group
 
     def _commit(self, group: _Group) -> None:
