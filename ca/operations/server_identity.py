@@ -8,7 +8,7 @@ from ca.issuance.profile import Role
 from ca.operations.issue_other_svids import seal_leaf
 from ca.operations.world import World
 from finial.keys.generate import generate_private_key, pkcs8
-from finial.spiffe.validity import BACKDATE, renew_at
+from finial.spiffe.validity import renew_at
 from finial.spiffe.well_known import server_id
 from finial.wire.tls import TlsIdentity
 
@@ -37,12 +37,12 @@ async def renew_server_identity(world: World, dns_names: tuple[str, ...] = ()) -
     )
     await world.datastore.record_issued((svid.issued,))
     world.record(SvidsIssued(SYSTEM, (svid.issued,)))
-    not_before = svid.issued.issued_at - BACKDATE
     return ServerIdentity(
         tls=TlsIdentity(svid.chain, pkcs8(key)),
         authority_id=svid.issued.authority_id,
-        # Without jitter: a server is alone, and its agents' jitter spreads the rest.
-        renew_at=renew_at(not_before, svid.issued.expires_at, 0.0),
+        # From the moment of issuance, not from the backdated beginning, or what lives for less
+        # than that would be due at once. Without jitter: a server is alone.
+        renew_at=renew_at(svid.issued.issued_at, svid.issued.expires_at, 0.0),
     )
 
 
