@@ -6,6 +6,7 @@ through a resumed session a root that was removed would go on working.
 """
 
 import base64
+import logging
 import os
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import judge_leaf
 
+_log = logging.getLogger("finial.wire")
 _ALPN: Final = ["h2"]
 
 
@@ -60,8 +62,15 @@ def server_context(
     """
     source = _Source(identity, trust)
 
-    def swap(session: ssl.SSLObject | ssl.SSLSocket, _name: str, _base: ssl.SSLContext) -> None:
-        session.context = source.current()
+    def swap(
+        session: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _base: ssl.SSLContext
+    ) -> int | None:
+        try:
+            session.context = source.current()
+        except Exception:
+            _log.exception("there is no certificate to present")
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+        return None
 
     base = _new_context(ssl.PROTOCOL_TLS_SERVER, ssl.CERT_OPTIONAL)
     base.sni_callback = swap  # called for every hello, also for one without a server name

@@ -33,10 +33,10 @@ class Call(Generic[P]):
         "assembler",
         "caller",
         "deadline",
-        "guarding",
         "has_ended",
         "has_responded",
         "is_half_closed",
+        "pending",
         "received",
         "room",
         "route",
@@ -70,7 +70,7 @@ class Call(Generic[P]):
         self.has_ended = False
         self.is_half_closed = False
         self.stuck_since: float | None = None
-        self.guarding: Awaitable[None] | None = None
+        self.pending: Awaitable[Any] | None = None
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.waiter: asyncio.Future[None] | None = None
@@ -129,11 +129,10 @@ class Call(Generic[P]):
             self._connection.read(self)
         return parse(self.route, payload)
 
-    async def passed_guard(self) -> None:
-        """Wait for what the guard left to be awaited."""
-        guarding, self.guarding = self.guarding, None
-        if guarding is not None:
-            await guarding
+    def take_pending(self) -> Awaitable[Any] | None:
+        """Return what is to be awaited next, if there is something, once."""
+        pending, self.pending = self.pending, None
+        return pending
 
     def wake(self) -> None:
         """Let a handler that waits for a message look again."""

@@ -1,7 +1,5 @@
 """Runs the handler of a call: in place when nothing has to be awaited, else in one task."""
 
-import asyncio
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import Message
@@ -20,7 +18,7 @@ _CANCELLED: Final = Status(Code.CANCELLED, "the call was cancelled")
 def ask_guard(connection: "ServerConnection[Any]", call: "Call[Any]") -> bool:
     """Ask whether the call may go on; what has to be awaited is left for the handler's task."""
     try:
-        call.guarding = connection.server.guard(call)
+        call.pending = connection.server.guard(call)
     except Refusal as refusal:
         connection.finish(call, status_of(refusal))
     except Exception:
@@ -32,14 +30,15 @@ def run_one(connection: "ServerConnection[Any]", call: "Call[Any]", payload: byt
     """Answer a call that takes one message."""
     try:
         request = parse(call.route, payload)
-        if call.guarding is not None or call.route.waits:
-            connection.start(call, _handle(connection, call, request, None))
+        if call.pending is not None or call.route.waits:
+            connection.start(call, _handle(connection, call, request))
             return
         answer = call.route.handler(call, request)
         if isinstance(answer, Message | bytes):
             connection.answer(call, answer)
         else:
-            connection.start(call, _handle(connection, call, None, answer))
+            call.pending = answer
+            connection.start(call, _await_answer(connection, call))
     except Refusal as refusal:
         connection.finish(call, status_of(refusal))
     except Exception:
@@ -48,29 +47,41 @@ def run_one(connection: "ServerConnection[Any]", call: "Call[Any]", payload: byt
 
 def run_stream(connection: "ServerConnection[Any]", call: "Call[Any]") -> None:
     """Begin the handler of a call that takes a stream."""
-    connection.start(call, _handle(connection, call, None, None))
+    connection.start(call, _handle(connection, call, None))
 
 
 async def _handle(
-    connection: "ServerConnection[Any]",
-    call: "Call[Any]",
-    request: Message | None,
-    answer: Awaitable[Any] | Message | bytes | None,
+    connection: "ServerConnection[Any]", call: "Call[Any]", request: Message | None
 ) -> None:
     # One coroutine for every shape: each more of them costs memory in each open stream.
     try:
-        if answer is None:
-            if call.guarding is not None:
-                await call.passed_guard()
-            handler = call.route.handler
-            answer = handler(call) if request is None else handler(call, request)
-            del request
+        guarding = call.take_pending()
+        if guarding is not None:
+            await guarding
+        handler = call.route.handler
+        answer = handler(call) if request is None else handler(call, request)
+        del request
         result = answer if isinstance(answer, Message | bytes) else await answer
         connection.complete(call, result)
-    except Refusal as refusal:
-        connection.finish(call, status_of(refusal))
-    except asyncio.CancelledError:
-        connection.finish(call, _CANCELLED)
-        raise
-    except Exception:
-        connection.fail(call)
+    except BaseException as failure:
+        _end(connection, call, failure)
+
+
+async def _await_answer(connection: "ServerConnection[Any]", call: "Call[Any]") -> None:
+    try:
+        answer = call.take_pending()
+        connection.complete(call, None if answer is None else await answer)
+    except BaseException as failure:
+        _end(connection, call, failure)
+
+
+def _end(connection: "ServerConnection[Any]", call: "Call[Any]", failure: BaseException) -> None:
+    """End a call whose handler has raised; what is no exception goes on its way."""
+    match failure:
+        case Refusal():
+            connection.finish(call, status_of(failure))
+        case Exception():
+            connection.fail(call)
+        case _:
+            connection.finish(call, _CANCELLED)
+            raise failure

@@ -349,7 +349,7 @@ class ServerConnection(Http2Connection, Generic[P]):
             call.timer.cancel()
         if call.unread:
             self.read(call)
-        close = getattr(call.guarding, "close", None)
+        close = getattr(call.take_pending(), "close", None)
         if close is not None:
             close()
         task = call.task
