@@ -15,7 +15,7 @@ from finial.spiffe.refusal import Kind, Reason, Refusal
 from finial.wire.grpc.client import Channel, UnixAddress
 from finial.wire.grpc.limits import Limits
 from finial.wire.http2.engine import EngineName
-from tests.doubles.clock import settle
+from tests.doubles.clock import StandingClock, settle
 from tests.doubles.echo import (
     CONVERSE,
     GATHER,
@@ -403,6 +403,68 @@ def test_a_server_that_does_not_greet_is_unreachable(
             with pytest.raises(Refusal, match=r"no answer within 0\.01 s") as caught:
                 await channel.unary(SAY, Said(), timeout=5)
             assert caught.value.kind is Kind.UNAVAILABLE
+
+    run(scene())
+
+
+@contextlib.asynccontextmanager
+async def mute_server(path: Path) -> AsyncIterator[list[bytes]]:
+    """Greets, and then reads without ever saying anything."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\0\0\0\4\0\0\0\0\0")
+        while received := await reader.read(65_536):
+            heard.append(received)
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, str(path)):
+        yield heard
+
+
+def test_a_server_that_is_dead_is_noticed(run: Run, path: Path, engine: EngineName) -> None:
+    """While calls wait for a silent server it is pinged, and given up when it does not answer."""
+
+    async def scene() -> None:
+        clock = StandingClock()
+        limits = Limits(ping_after=330, ping_seconds=20, sweep_seconds=5)
+        async with (
+            mute_server(path) as heard,
+            channel_to(path, engine, clock=clock, limits=limits) as channel,
+        ):
+            waiting = asyncio.ensure_future(channel.unary(SAY, Said(), timeout=9))
+            while not clock.sleepers:
+                await settle()
+            for _ in range(60):
+                await clock.pass_time(5)
+            assert b"finial" not in b"".join(heard[1:])
+            for _ in range(15):
+                await clock.pass_time(5)
+            with pytest.raises(Refusal, match="the connection was lost") as caught:
+                await waiting
+            assert caught.value.kind is Kind.UNAVAILABLE
+            assert b"finial\0\0" in b"".join(heard)
+
+    run(scene())
+
+
+def test_an_idle_connection_is_not_pinged(run: Run, path: Path, engine: EngineName) -> None:
+    """Servers take pings without calls for abuse."""
+
+    async def scene() -> None:
+        clock = StandingClock()
+        async with (
+            mute_server(path) as heard,
+            channel_to(path, engine, clock=clock, limits=Limits(ping_after=10)) as channel,
+        ):
+            with pytest.raises(Refusal, match="within"):
+                await channel.unary(SAY, Said(), timeout=0.01)
+            while not clock.sleepers:
+                await settle()
+            for _ in range(20):
+                await clock.pass_time(5)
+            assert b"finial\0\0" not in b"".join(heard)
+            assert channel.is_connected
 
     run(scene())
 

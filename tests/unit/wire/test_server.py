@@ -13,11 +13,13 @@ import pytest
 
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.limits import Limits
+from finial.wire.grpc.server import Server
+from finial.wire.grpc.service import service
 from finial.wire.http2.engine import EngineName
 from finial.wire.status import Code
 from tests.doubles.clock import settle
-from tests.doubles.echo import Echo, Said, echo_server
-from tests.doubles.raw_http2 import framed, raw_client, request_headers
+from tests.doubles.echo import ECHO, Echo, Said, echo_server
+from tests.doubles.raw_http2 import Answer, framed, raw_client, request_headers
 
 Run = Callable[[Any], None]
 
@@ -415,6 +417,37 @@ def test_a_fault_of_the_guard_or_the_observer_is_a_bug(
 
     run(scene())
     assert caplog.text.count("ValueError: broken") == 2
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_plain_function_may_answer_later(
+    run: Run, path: Path, engine: EngineName, is_reset: bool
+) -> None:
+    """What a handler returns may be a message, or something to await for one."""
+
+    async def scene() -> None:
+        async def later() -> Any:
+            return Said(text="later")
+
+        handlers = {"Say": lambda call, request: later()}
+        server: Server[Any] = Server(
+            [service(ECHO, handlers)], identify=lambda transport: "", engine=engine
+        )
+        await server.listen_unix(path, 0o600)
+        async with raw_client(path) as client:
+            stream = client.http2.get_next_available_stream_id()
+            client.answers[stream] = Answer()
+            client.http2.send_headers(stream, request_headers())
+            client.http2.send_data(stream, said(), end_stream=True)
+            if is_reset:
+                client.http2.reset_stream(stream, 8)
+                assert (await client.answer(client.request(body=said()))).status == "0"
+            else:
+                client.flush()
+                assert (await client.answer(stream)).body == said(text="later")
+        await server.close(grace=1)
+
+    run(scene())
 
 
 @pytest.mark.parametrize("failure", [Refusal(Kind.DENIED, "go away"), ValueError("broken")])

@@ -1,18 +1,22 @@
 """TLS that follows an SVID and a bundle, and judges peers itself."""
 
+import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import uvloop
 
 from finial.runtime.clock import SystemClock
 from finial.spiffe.bundle import Bundle, X509Authority
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.client import Channel, TcpAddress
+from finial.wire.grpc.limits import Limits
 from finial.wire.grpc.server import Server
 from finial.wire.http2.engine import EngineName
 from finial.wire.tls import TlsIdentity, client_context, peer_id, server_context, server_is
@@ -331,3 +335,82 @@ def test_older_protocols_are_refused(run: Any, ca: SmallCa, endpoint: Endpoint) 
 def test_a_key_is_not_shown_by_its_identity(ca: SmallCa) -> None:
     """The private key is left out of what is printed."""
     assert "private_key" not in repr(identity(ca.workload("/w")))
+
+
+def test_without_an_identity_there_is_no_handshake(
+    run: Any, ca: SmallCa, endpoint: Endpoint, caplog: Any
+) -> None:
+    """A server that has no SVID yet refuses the handshake and says why in its log."""
+
+    async def scene() -> None:
+        def missing() -> TlsIdentity:
+            raise LookupError("no SVID yet")
+
+        server: Server[Any] = Server([], identify=lambda transport: "", engine=endpoint.engine)
+        context = server_context(missing, lambda: endpoint.trust)
+        endpoint.address = TcpAddress(*await server.listen_tcp("127.0.0.1", 0, context))
+        with pytest.raises(Refusal, match="cannot reach"):
+            await endpoint.call(client_context(None, None))
+        await server.close(grace=0)
+
+    run(scene())
+    assert "no SVID yet" in caplog.text
+
+
+def test_handshakes_are_bounded_in_number_and_time(
+    run: Any, ca: SmallCa, endpoint: Endpoint, caplog: Any
+) -> None:
+    """Whoever connects and does not shake hands holds a place for a limited time only."""
+
+    async def scene() -> None:
+        limits = Limits(max_handshakes=2, handshake_seconds=0.1)
+        server: Server[Any] = Server(
+            [Echo().service()],
+            identify=lambda transport: "",
+            limits=limits,
+            engine=endpoint.engine,
+        )
+        context = server_context(lambda: endpoint.identity, lambda: endpoint.trust)
+        host, port = await server.listen_tcp("127.0.0.1", 0, context)
+        endpoint.address = TcpAddress(host, port)
+        silent = [await asyncio.open_connection(host, port) for _ in range(2)]
+        await endpoint.call(client_context(None, bundle(ca)))
+        for reader, writer in silent:
+            assert await reader.read() == b""
+            writer.close()
+        await server.close(grace=0)
+
+    with caplog.at_level(logging.INFO, "finial.wire"):
+        run(scene())
+    assert caplog.text.count("no TLS connection with") == 2
+
+
+def test_a_failed_handshake_is_in_the_log(
+    run: Any, ca: SmallCa, endpoint: Endpoint, caplog: Any
+) -> None:
+    """Why a client was not let in can be read at the server."""
+
+    async def scene() -> None:
+        async with endpoint.open():
+            stranger = identity(small_ca().workload("/w"))
+            with pytest.raises(Refusal):
+                await endpoint.call(client_context(stranger, bundle(ca)))
+
+    with caplog.at_level(logging.INFO, "finial.wire"):
+        run(scene())
+    assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+def test_the_layer_runs_on_another_event_loop(ca: SmallCa, endpoint: Endpoint) -> None:
+    """uvloop's transports and TLS do as well as asyncio's, rotation and judgement included."""
+
+    async def scene() -> None:
+        svid = ca.workload("/spire/agent/x")
+        async with endpoint.open():
+            await endpoint.call(client_context(identity(svid), bundle(ca)))
+            endpoint.trust = (bundle(small_ca()),)
+            with pytest.raises(Refusal):
+                await endpoint.call(client_context(identity(svid), bundle(ca)))
+        assert [str(peer) for peer in endpoint.peers] == ["spiffe://example.org/spire/agent/x"]
+
+    uvloop.run(scene())
