@@ -63,6 +63,9 @@ class TrustDomain:
         """The SPIFFE ID of the trust domain itself, which has no path."""
         return SpiffeId(self, "")
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __str__(self) -> str:
         return self.name
 
@@ -101,6 +104,10 @@ class SpiffeId:
         if len(_SCHEME) + len(trust_domain.name) + len(path) > MAX_ID_BYTES:
             raise _invalid("spiffe_id", path, _TOO_LONG)
         return cls(trust_domain, path)
+
+    def __hash__(self) -> int:
+        # Most IDs of one process are of one trust domain, and they are looked up all the time.
+        return hash(self.path)
 
     def is_under(self, prefix: str) -> bool:
         """Whether the path is `prefix` or lies below it, segment by segment."""
