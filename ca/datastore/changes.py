@@ -7,6 +7,8 @@ is beyond the next one it needs, it fell behind and begins anew.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, bindparam, delete, func, or_, select
@@ -15,9 +17,13 @@ from ca.datastore.columns import read_texts
 from ca.datastore.engine.reader import Reader
 from ca.datastore.engine.transaction import Transaction, current_sequence
 from ca.datastore.engine.writer import Writer
+from ca.datastore.entry_rows import read_by_ids
+from ca.datastore.nodes import read_nodes
 from ca.datastore.subject import Subject
 from ca.datastore.tables import changes
 from ca.registry.change import Change, Topic
+from ca.registry.entry import Entry
+from ca.registry.node import Node
 from finial.runtime.clock import Clock
 from finial.spiffe.identity import TrustDomain
 
@@ -30,6 +36,20 @@ _following = (
     .order_by(changes.c.sequence)
     .limit(bindparam("limit", type_=Integer))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Some changes, and the entries and nodes that they name as these are at that very moment."""
+
+    changes: tuple[Change, ...]
+    entries: tuple[Entry, ...]
+    nodes: tuple[Node, ...]
+
+    def ids(self, topic: Topic) -> tuple[str, ...]:
+        """What of a topic changed, each id once."""
+        found = (each.ids for each in self.changes if each.topic is topic)
+        return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 class Changes(Subject):
@@ -70,6 +90,19 @@ class Changes(Subject):
         return await self._ask(
             lambda connection: [_change(row) for row in connection.execute(_following, asked)]
         )
+
+    async def news_after(self, sequence: int, limit: int = 1000) -> News:
+        """Read at most `limit` changes after that number, with the entries and nodes they name."""
+        asked = {"after": sequence, "limit": limit}
+
+        def ask(connection: Connection) -> News:
+            found = tuple(_change(row) for row in connection.execute(_following, asked))
+            named = News(found, (), ())
+            entries = read_by_ids(connection, named.ids(Topic.ENTRIES))
+            nodes = read_nodes(connection, named.ids(Topic.NODES))
+            return News(found, tuple(entries), tuple(nodes))
+
+        return await self._ask(ask)
 
     async def latest_sequence(self) -> int:
         """Return the number of the last change of all, 0 before the first."""

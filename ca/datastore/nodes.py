@@ -153,15 +153,7 @@ class Nodes(Subject):
 
     async def nodes_by_id(self, ids: Sequence[str]) -> list[Node]:
         """Read the nodes of those SPIFFE IDs, given as text, that are there, sorted by ID."""
-
-        def ask(connection: Connection) -> list[Node]:
-            found: list[Node] = []
-            for part in parts(sorted(set(ids))):
-                chosen = select(nodes).where(nodes.c.id.in_(part)).order_by(nodes.c.id)
-                found += [_node(row) for row in connection.execute(chosen).mappings()]
-            return found
-
-        return await self._ask(ask)
+        return await self._ask(lambda connection: read_nodes(connection, ids))
 
     async def load_nodes(self) -> list[Node]:
         """Read all nodes, sorted by ID; see `load_entries` for how to follow afterwards."""
@@ -169,6 +161,15 @@ class Nodes(Subject):
         return await self._ask(
             lambda connection: [_node(row) for row in connection.execute(chosen).mappings()]
         )
+
+
+def read_nodes(connection: Connection, ids: Sequence[str]) -> list[Node]:
+    """Read the nodes of those SPIFFE IDs in a transaction, as `Nodes.nodes_by_id` does."""
+    found: list[Node] = []
+    for part in parts(sorted(set(ids))):
+        chosen = select(nodes).where(nodes.c.id.in_(part)).order_by(nodes.c.id)
+        found += [_node(row) for row in connection.execute(chosen).mappings()]
+    return found
 
 
 def _attest(transaction: Transaction, node: Node, now: int) -> Node:

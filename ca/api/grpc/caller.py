@@ -60,18 +60,25 @@ class Guard:
     def _judge_svid(
         self, call: ServerCall, accepted: Ground, peer: RemotePeer, caller_id: SpiffeId
     ) -> Awaitable[None] | None:
-        entries = self._world.known.entries
+        known, now = self._world.known, self._world.clock.now()
+        passed = peer.passes.get(call.method)
+        if passed is not None and passed[0] == known.sequence and now <= peer.not_after:
+            call.caller = passed[1]
+            return None
+        entries = known.entries
         admin = caller_id in self._admins or entries.has_admin(caller_id)
         downstream = entries.has_downstream(caller_id)
         agent = Ground.AGENT in accepted and self._may_be_agent(caller_id)
         caller = Caller(admin=admin, downstream=downstream, agent=agent, id=caller_id)
         call.caller = authorize(call.method, caller)
         if call.caller is not Ground.AGENT:
-            _judge_expiry(peer, self._world.clock.now())
+            _judge_expiry(peer, now)
+            peer.passes[call.method] = known.sequence, call.caller
             return None
         standing = standing_of(self._world, caller_id, peer.serial, peer.not_after)
         if standing.changed:
             return first_use(self._world, caller_id, peer.serial, peer.not_after)
+        peer.passes[call.method] = known.sequence, call.caller
         return None
 
     def _may_be_agent(self, caller_id: SpiffeId) -> bool:

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography import x509
 
+from ca.registry.permission import Ground
 from finial.runtime.peer import PeerGone, credentials
 from finial.spiffe.certificate import not_after
 from finial.spiffe.identity import SpiffeId
@@ -31,13 +32,15 @@ class LocalPeer:
 class RemotePeer:
     """Someone who connected over TCP; `serial` is decimal and `not_after` Unix seconds.
 
-    `id` is None when they showed no certificate.
+    `id` is None when they showed no certificate. `passes` remembers by which right each method was
+    called, and at which state of memory that was found.
     """
 
     address: str
     id: SpiffeId | None = None
     serial: str = ""
     not_after: int = 0
+    passes: dict[str, tuple[int, Ground]] = field(default_factory=dict, compare=False, repr=False)
 
 
 Peer = LocalPeer | RemotePeer

@@ -7,8 +7,9 @@ fell behind what is still kept reads everything again; agents are told after mem
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from ca.datastore.changes import News
 from ca.datastore.datastore import Datastore
 from ca.operations.following.known import Known
 from ca.operations.following.streams import (
@@ -20,7 +21,7 @@ from ca.operations.following.streams import (
     Changed,
     Streams,
 )
-from ca.registry.change import Change, Topic
+from ca.registry.change import Topic
 from ca.registry.index import Touched
 from finial.spiffe.bundle_document import render_spiffe_bundle
 from finial.spiffe.identity import SpiffeId
@@ -77,23 +78,22 @@ class Follower:
 
     async def _step(self) -> None:
         behind = self._known.sequence
-        changes = await self._datastore.changes_after(behind, _STEP)
+        news = await self._datastore.news_after(behind, _STEP)
         # Numbers have no gaps, so what is missing was pruned.
-        if not changes or changes[0].sequence != behind + 1:
+        if not news.changes or news.changes[0].sequence != behind + 1:
             _logger.warning("changes after %d are gone, everything is read again", behind)
             await self._load()
             return
-        await self._apply(changes)
+        await self._apply(news)
 
-    async def _apply(self, changes: list[Change]) -> None:
-        sequence = changes[-1].sequence
-        by_topic: dict[Topic, dict[str, None]] = {}
-        for change in changes:
-            by_topic.setdefault(change.topic, {}).update(dict.fromkeys(change.ids))
-        nodes = await self._read_nodes(by_topic.get(Topic.NODES, ()), sequence)
-        touched, ids = await self._read_entries(tuple(by_topic.get(Topic.ENTRIES, ())))
-        if Topic.BUNDLE in by_topic or Topic.FEDERATION in by_topic:
+    async def _apply(self, news: News) -> None:
+        sequence = news.changes[-1].sequence
+        topics = {change.topic for change in news.changes}
+        if Topic.BUNDLE in topics or Topic.FEDERATION in topics:
             await self._read_bundles()
+        # From here on nobody else runs before memory is whole again.
+        nodes = self._take_nodes(news, sequence)
+        touched, ids = self._take_entries(news)
         self._known.sequence = sequence
         self._tell_entries(touched, nodes, ids, sequence)
 
@@ -111,23 +111,21 @@ class Follower:
         self._newest = max(self._newest, sequence)
         self._streams.tell_all(Changed(ENTRIES, sequence))
 
-    async def _read_entries(self, ids: tuple[str, ...]) -> tuple[Touched, tuple[str, ...]]:
+    def _take_entries(self, news: News) -> tuple[Touched, tuple[str, ...]]:
+        ids = news.ids(Topic.ENTRIES)
         if not ids:
             return Touched(), ()
-        found = await self._datastore.entries_by_id(ids)
-        gone = set(ids).difference(entry.id for entry in found)
-        return self._known.entries.apply(found, gone), ids
+        gone = set(ids).difference(entry.id for entry in news.entries)
+        return self._known.entries.apply(news.entries, gone), ids
 
-    async def _read_nodes(self, ids: Iterable[str], sequence: int) -> frozenset[SpiffeId]:
+    def _take_nodes(self, news: News, sequence: int) -> frozenset[SpiffeId]:
         """Apply nodes; return those whose selectors changed."""
-        wanted = tuple(ids)
-        if not wanted:
+        agents = tuple(map(SpiffeId.parse, news.ids(Topic.NODES)))
+        if not agents:
             return frozenset()
-        found = {str(node.id): node for node in await self._datastore.nodes_by_id(wanted)}
-        agents = [SpiffeId.parse(each) for each in wanted]
         before = {agent: self._known.nodes.get(agent) for agent in agents}
-        gone = [agent for agent in agents if str(agent) not in found]
-        self._known.nodes.apply(found.values(), gone)
+        after = {node.id: node for node in news.nodes}
+        self._known.nodes.apply(news.nodes, (each for each in agents if each not in after))
         outcasts = frozenset(filter(self._is_outcast, agents))
         for agent in outcasts:
             self._tell_standing(agent, sequence)
@@ -136,7 +134,7 @@ class Follower:
         return frozenset(
             agent
             for agent, old in before.items()
-            if old and (new := found.get(str(agent))) and new.selectors != old.selectors
+            if old and (new := after.get(agent)) and new.selectors != old.selectors
         )
 
     async def _read_bundles(self) -> None:
