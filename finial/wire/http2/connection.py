@@ -31,6 +31,7 @@ class Http2Connection(asyncio.Protocol):
         "_engine",
         "_flush_is_due",
         "_loop",
+        "_speaks_first",
         "_transport",
         "_writing_is_paused",
         "awaits_ping",
@@ -42,6 +43,7 @@ class Http2Connection(asyncio.Protocol):
         self._engine: Engine = open_engine(engine, settings, self)
         self._transport: asyncio.Transport | None = None
         self._flush_is_due = False
+        self._speaks_first = settings.is_client
         self._writing_is_paused = False
         self._closing = False
         self.heard = True
@@ -68,10 +70,14 @@ class Http2Connection(asyncio.Protocol):
         return self._writing_is_paused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin with our SETTINGS."""
+        """Begin with our SETTINGS; a server's go out with its answer to the client's.
+
+        The client's come first in any case (RFC 9113 section 3.4), and a write is dear.
+        """
         # Transports of uvloop do not derive from those of asyncio.
         self._transport = cast(asyncio.Transport, transport)
-        self.flush()
+        if self._speaks_first:
+            self.flush()
 
     def data_received(self, data: bytes) -> None:
         """Read, tell the sink, write what came of it."""
