@@ -121,7 +121,7 @@ class Tasks:
         """Have SVIDs signed, renewed and dropped as entries, streams and time demand."""
         failures = 0
         changed = asyncio.Event()
-        stops = [each.follow(changed.set) for each in (self.holdings, self.subscriptions.changed)]
+        stops = [each.follow(changed.set) for each in (self.holdings, self.subscriptions.wanted)]
         try:
             while True:
                 changed.clear()

@@ -101,7 +101,7 @@ class _Following:
         """Wait where there is nothing to send yet; whether there was a change to look at."""
         if not answer.entry_ids and answer.message is None:
             raise self._findings.no_identity()
-        self._subscribe(answer.entry_ids)
+        self._subscribe(answer)
         if self._sent is not None:
             return False
         if answer.message is not None and (not answer.pending or left <= 0):
@@ -120,12 +120,15 @@ class _Following:
         await self._call.send(answer.message)
         self._sent = answer.message
 
-    def _subscribe(self, entry_ids: tuple[str, ...]) -> None:
+    def _subscribe(self, answer: Answer) -> None:
+        entry_ids = answer.entry_ids
         if self._subject is not Subject.X509_SVIDS or entry_ids == self._entry_ids:
             return
         self._s.subscriptions.add(entry_ids, self._s.clock.now())
         self._s.subscriptions.remove(self._entry_ids)
         self._entry_ids = entry_ids
+        if answer.pending:
+            self._s.subscriptions.want()
 
 
 async def changed_within(changed: asyncio.Event, clock: Clock, seconds: float) -> None:

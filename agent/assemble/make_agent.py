@@ -148,7 +148,9 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         measures=ground.measures,
         clock=ground.clock,
     )
-    publishing = partial(publish, ground.holdings, ground.published, ground.clock)
+    publishing = partial(
+        publish, ground.holdings, ground.published, ground.clock, lambda: gate.open_calls
+    )
     return Parts(member, tasks, listeners, serving, publishing)
 
 

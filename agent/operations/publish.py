@@ -1,5 +1,6 @@
 """Telling open streams that something changed, at once but never too often (WAPI-12)."""
 
+from collections.abc import Callable
 from typing import Final
 
 from agent.cache.view import Holdings
@@ -7,22 +8,32 @@ from finial.runtime.clock import Clock
 from finial.runtime.watch import Watch
 
 BURST: Final = 5.0
-PER_SECOND: Final = 10.0
+SHORTEST: Final = 0.01
+LONGEST: Final = 0.25
+PER_STREAM: Final = 0.0001
+"""Seconds of pause for each open stream: about what it costs to look at one again."""
 
 
-async def publish(holdings: Watch[Holdings], published: Watch[Holdings], clock: Clock) -> None:
+async def publish(
+    holdings: Watch[Holdings],
+    published: Watch[Holdings],
+    clock: Clock,
+    streams: Callable[[], int],
+) -> None:
     """Hand each change on, for ever; after a burst, several changes become one.
 
-    The first change goes out at once, so that a new identity arrives and a lost one leaves within
-    milliseconds; a hundred changes in a second become about fifteen, the last of them complete.
+    The first changes go out at once, so that a new identity arrives and a lost one leaves within
+    milliseconds. Then there is a pause after each, the longer the more streams there are: a
+    thousand streams see at most ten changes a second, the last of them complete.
     """
     allowance, last = BURST, clock.monotonic()
     async for value in holdings.changes():
         if value is published.value:
             continue
         published.set(value)
+        pause = min(max(SHORTEST, streams() * PER_STREAM), LONGEST)
         now = clock.monotonic()
-        allowance = min(BURST, allowance + (now - last) * PER_SECOND) - 1
+        allowance = min(BURST, allowance + (now - last) / pause) - 1
         last = now
         if allowance < 1:
-            await clock.sleep(1 / PER_SECOND)
+            await clock.sleep(pause)

@@ -8,23 +8,23 @@ from finial.runtime.watch import Watch
 
 
 class Subscriptions:
-    """Counts the open streams of each entry; `changed` is set when an entry gets its first."""
+    """Counts the open streams of each entry; `wanted` is set when one of them waits for an SVID."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._open: Counter[str] = Counter()
         self._last_used: dict[str, float] = {}
-        self.changed: Watch[None] = Watch(None)
+        self.wanted: Watch[None] = Watch(None)
 
     def add(self, entry_ids: Iterable[str], now: float) -> None:
         """A stream is open for these entries from now on."""
-        first = False
         for entry_id in entry_ids:
-            first = first or not self._open[entry_id]
             self._open[entry_id] += 1
             self._last_used[entry_id] = now
-        if first:
-            self.changed.set(None)
+
+    def want(self) -> None:
+        """Say that a stream waits for an SVID that is not there."""
+        self.wanted.set(None)
 
     def remove(self, entry_ids: Iterable[str]) -> None:
         """A stream that was added has ended."""

@@ -88,8 +88,10 @@ class Synchronisation:
         changed = entitlements != known
         self._journal.record(EntriesSynced(len(entitlements), changed))
         if changed or not self._holdings.value.synced:
+            # What is lost goes with its SVIDs in one step, so that streams are woken once.
+            svids = {i: s for i, s in self._holdings.value.svids.items() if i in entitlements}
             self._holdings.set(
-                replace(self._holdings.value, entitlements=entitlements, synced=True)
+                replace(self._holdings.value, entitlements=entitlements, svids=svids, synced=True)
             )
             self._forget(entitlements)
         await self._bundles(servers, everything=bundles_too)
