@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Final, NoReturn
 
 from finial.spiffe.refusal import Kind, Refusal
@@ -72,10 +73,13 @@ def _judge_depth(text: str, max_depth: int) -> None:
 def _object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _invalid("the JSON object has a name twice", value=twice)
+        raise _invalid("the JSON object has a name twice", value=_first_repeated(pairs))
     return found
+
+
+def _first_repeated(pairs: list[tuple[str, object]]) -> str:
+    counted = Counter(name for name, _ in pairs)
+    return next(name for name, count in counted.items() if count > 1)
 
 
 def _refuse_constant(constant: str) -> NoReturn:
