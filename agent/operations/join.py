@@ -54,6 +54,10 @@ class Joining:
 
         Raises: Refusal, the last one if every server and every way to trust it failed.
         """
+        with self._member.replacing():
+            return await self._join(addresses)
+
+    async def _join(self, addresses: tuple[str, ...]) -> str:
         key_id, key = await self._member.next_key()
         address, given = await self._attest(addresses, signing_request(key))
         svid = given.svid

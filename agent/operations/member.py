@@ -11,6 +11,7 @@ What is written when, so that a crash at any point costs nothing:
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Final
 
 from agent.events.happened import StandingLost
@@ -32,6 +33,9 @@ from finial.spiffe.x509_svid import X509Svid
 from finial.wire.tls import TlsIdentity
 
 KEY_IDS: Final = ("agent-svid-a", "agent-svid-b")
+FRESH_SECONDS: Final = 2.0
+"""How long after a replacement a call under the former SVID may still be under way."""
+
 log = logging.getLogger("finial.agent.member")
 
 
@@ -57,6 +61,8 @@ class Member:
         self._clock = clock
         self._entropy = entropy
         self._identity: TlsIdentity | None = None
+        self._replacing = False
+        self._replaced_at = -FRESH_SECONDS
         self.id: SpiffeId | None = None
         self.standing = Watch(Standing(Phase.UNATTESTED))
 
@@ -110,6 +116,8 @@ class Member:
             await asyncio.to_thread(self._file.store, stored)
         except OSError as error:
             raise Refusal(Kind.UNAVAILABLE, f"our own SVID cannot be stored: {error}") from error
+        if self._identity is not None:
+            self._replaced_at = self._clock.monotonic()
         self._take_on(own, key)
         await self.forget_keys(but=key_id)
         return own
@@ -120,14 +128,32 @@ class Member:
             if key_id != but:
                 await self._keys.delete(key_id)
 
+    @contextlib.contextmanager
+    def replacing(self) -> Iterator[None]:
+        """Attest anew: from here on a denial may be meant for the SVID that is being replaced."""
+        self._replacing = self._identity is not None
+        try:
+            yield
+        finally:
+            self._replacing = False
+
     def heed(self, refusal: Refusal) -> None:
         """Look for a reason in what a server refused, and draw the consequences (SPIRE BR-05)."""
         if refusal.reason is not None:
-            self._become(self.standing.value.denied(refusal.reason), refusal.detail)
+            self._denied(refusal.reason, refusal.detail)
 
     def told(self, reason: Reason) -> None:
         """The server said by its stream what became of us."""
-        self._become(self.standing.value.denied(reason), reason.name.lower().replace("_", " "))
+        self._denied(reason, reason.name.lower().replace("_", " "))
+
+    def _denied(self, reason: Reason, detail: str) -> None:
+        fresh = self._clock.monotonic() - self._replaced_at < FRESH_SECONDS
+        if (self._replacing or fresh) and reason is not Reason.AGENT_BANNED:
+            # A call or stream under the former SVID was cut off by the new one. If it is the new
+            # one that is denied, the next call says so again.
+            log.debug("%s: meant for the SVID that was replaced", detail)
+            return
+        self._become(self.standing.value.denied(reason), detail)
 
     def pass_time(self) -> None:
         """See what the passing of time has made of our SVID."""
