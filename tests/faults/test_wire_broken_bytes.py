@@ -227,7 +227,12 @@ def test_memory_comes_back(tmp_path: Path, engine: EngineName) -> None:
                 await settle()
             await settle()
             gc.collect()
-            left = [each for each in gc.get_objects() if isinstance(each, ServerConnection | Call)]
+            left = [
+                each
+                for each in gc.get_objects()
+                if (isinstance(each, ServerConnection) and each.server is server)
+                or (isinstance(each, Call) and each._connection.server is server)
+            ]
             assert left == []
 
     asyncio.run(scene())

@@ -18,12 +18,12 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
 
 @pytest.fixture
 def run() -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
-    """Run a coroutine to its end; a test that hangs is ended after ten seconds."""
+    """Run a coroutine to its end; a test that hangs is ended after a minute."""
     with asyncio.Runner() as runner:
 
         def run_within(work: Coroutine[Any, Any, None]) -> None:
             async def bounded() -> None:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     await work
 
             runner.run(bounded())

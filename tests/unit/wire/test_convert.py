@@ -1,15 +1,20 @@
 """Values as SPIRE's messages, both ways."""
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.identity import SpiffeId, TrustDomain
+from finial.spiffe.jwt_svid import JwtSvid
 from finial.spiffe.refusal import Refusal
 from finial.spiffe.selector import Selector
 from finial.spiffe.x509_svid import X509Svid
 from finial.wire.convert import (
     bundle_from,
     bundle_message,
+    jwt_svid_from,
+    jwt_svid_message,
     selector_from,
     selector_message,
     spiffe_id_from,
@@ -92,3 +97,17 @@ def test_an_x509_svid_is_judged_when_it_is_read() -> None:
     message.id.path = "/other"
     with pytest.raises(Refusal, match="not of the ID beside it"):
         x509_svid_from(message)
+
+
+def test_a_jwt_svid_is_read_with_its_id() -> None:
+    """The ID beside a token has to be that in it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    claims = {"sub": str(ID), "aud": ["a"], "exp": 2_000_000_000, "iat": 1_900_000_000}
+    token = jwt.encode(claims, key, algorithm="ES256", headers={"kid": "k", "typ": "JWT"})
+    svid = JwtSvid.parse_unverified(token)
+    message = jwt_svid_message(svid)
+    assert (message.expires_at, message.issued_at) == (2_000_000_000, 1_900_000_000)
+    assert jwt_svid_from(message) == svid
+    message.id.path = "/other"
+    with pytest.raises(Refusal, match="not of the ID beside it"):
+        jwt_svid_from(message)

@@ -363,7 +363,7 @@ def test_handshakes_are_bounded_in_number_and_time(
     """Whoever connects and does not shake hands holds a place for a limited time only."""
 
     async def scene() -> None:
-        limits = Limits(max_handshakes=2, handshake_seconds=0.1)
+        limits = Limits(max_handshakes=2, handshake_seconds=1)
         server: Server[Any] = Server(
             [Echo().service()],
             identify=lambda transport: "",
