@@ -132,7 +132,8 @@ def _refusal(answer: httpx.Response) -> Refusal:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
-    detail = problem.get("detail") or problem.get("title") or f"HTTP status {answer.status_code}"
+    failing = ", ".join(map(str, problem.get("failing", ())))
+    detail = problem.get("detail") or failing or f"HTTP status {answer.status_code}"
     return Refusal(
         _kind(str(problem.get("type", "")), answer.status_code),
         str(detail),

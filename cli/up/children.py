@@ -53,6 +53,7 @@ class Child:
         """Start the process, which loads its program and waits for the word."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # a folder `cli` where we were started is none of ours
             "-m",
             "cli.up.child",
             self.program,

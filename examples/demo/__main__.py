@@ -77,8 +77,19 @@ def _run(folder: Path, stage: Path, board: Scoreboard, duration: float) -> None:
 
 @contextlib.contextmanager
 def _up(folder: Path) -> Iterator[subprocess.Popen]:
-    command = [sys.executable, "-m", "cli", "up", "--dir", folder, "--trust-domain", TRUST_DOMAIN]
-    command += ["--port", "0", "--ca-ttl", CA_TTL, "--svid-ttl", SVID_TTL, "--output", "json"]
+    command = [sys.executable, "-P", "-m", "cli", "up", "--dir", folder]
+    command += [
+        "--trust-domain",
+        TRUST_DOMAIN,
+        "--port",
+        "0",
+        "--ca-ttl",
+        CA_TTL,
+        "--svid-ttl",
+        SVID_TTL,
+        "--output",
+        "json",
+    ]
     command += ["--log-level", "error"]
     # A session of its own: Ctrl-C is for us, and we stop it when the services have gone.
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:

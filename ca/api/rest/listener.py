@@ -1,11 +1,13 @@
 """Listens for administrators: on a Unix socket, and over HTTPS where that is configured."""
 
 import asyncio
+import logging
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +16,25 @@ from uvicorn.server import ServerState
 
 from ca.api.rest.bounds import Application
 from ca.api.rest.connection import Connection
+from finial.runtime.clock import Clock
+from finial.wire.grpc.limits import Limits
+from finial.wire.grpc.serving.tls_listener import TlsListener
 
 BACKLOG: Final = 128
 KEEP_ALIVE: Final = 30
-TLS_SECONDS: Final = 10.0
+_LIMITS: Final = Limits()
 
 
 class Listener:
-    """The REST API's listeners; all of them share one application."""
+    """The REST API's listeners; they share an application, but not the room for connections.
 
-    def __init__(self, application: Application) -> None:
+    Whoever fills the room on the network leaves the local socket's to root.
+    """
+
+    def __init__(self, application: Application, clock: Clock) -> None:
+        self._clock = clock
+        # That somebody sent nonsense is told to them, and would let anybody fill the log.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._config = Config(
             application,
             http=Connection,
@@ -38,8 +49,8 @@ class Listener:
             timeout_keep_alive=KEEP_ALIVE,
         )
         self._config.load()
-        self._state = ServerState()
-        self._servers: list[asyncio.Server] = []
+        self._local, self._remote = ServerState(), ServerState()
+        self._servers: list[asyncio.Server | TlsListener] = []
         self._sockets: list[Path] = []
 
     async def listen_unix(self, path: Path, mode: int = 0o600) -> None:
@@ -47,23 +58,18 @@ class Listener:
         sock = _bound(path, mode)
         loop = asyncio.get_running_loop()
         self._servers.append(
-            await loop.create_unix_server(self._protocol, sock=sock, backlog=BACKLOG)
+            await loop.create_unix_server(
+                partial(self._protocol, self._local), sock=sock, backlog=BACKLOG
+            )
         )
         self._sockets.append(path)
 
     async def listen_tls(self, host: str, port: int, tls: ssl.SSLContext) -> tuple[str, int]:
         """Listen for HTTPS; return the address, whose port is chosen here if 0 was asked for."""
-        server = await asyncio.get_running_loop().create_server(
-            self._protocol,
-            host,
-            port,
-            ssl=tls,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=TLS_SECONDS,
-            ssl_shutdown_timeout=TLS_SECONDS,
-        )
-        self._servers.append(server)
-        name = server.sockets[0].getsockname()
+        sock = await _listening(host, port)
+        make = partial(self._protocol, self._remote)
+        self._servers.append(TlsListener(sock, tls, make, _LIMITS, self._clock))
+        name = sock.getsockname()
         return str(name[0]), int(name[1])
 
     async def close(self, grace: float) -> None:
@@ -71,18 +77,41 @@ class Listener:
         for server in self._servers:
             server.close()
         _remove(self._sockets)
-        for connection in list(self._state.connections):
+        states = (self._local, self._remote)
+        for connection in _connections(states):
             connection.shutdown()
-        if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=grace)
-        for task in list(self._state.tasks):
+        tasks = set().union(*(state.tasks for state in states))
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
             task.cancel()
-        for connection in list(self._state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
+        for connection in _connections(states):
+            connection.transport.abort()
 
-    def _protocol(self) -> Connection:
-        return Connection(config=self._config, server_state=self._state, app_state={})
+    def _protocol(self, state: ServerState) -> Connection:
+        return Connection(config=self._config, server_state=state, app_state={})
+
+
+def _connections(states: Iterable[ServerState]) -> list[Connection]:
+    found = (each for state in states for each in state.connections)
+    return [each for each in found if isinstance(each, Connection)]
+
+
+async def _listening(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    [(family, kind, protocol, _, address), *_] = await loop.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _bound(path: Path, mode: int) -> socket.socket:

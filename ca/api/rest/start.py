@@ -29,7 +29,7 @@ async def start(world: World, vitals: Vitals, own: Callable[[], TlsIdentity]) ->
     Raises: Refusal of kind PRECONDITION, OSError.
     """
     server = world.settings.server
-    listener = Listener(application(world, vitals))
+    listener = Listener(application(world, vitals), world.clock)
     await listener.listen_unix(server.admin_socket)
     if server.rest.bind_port is None:
         return RestApi(listener, None)
