@@ -205,7 +205,9 @@ class Tasks:
                 return
 
     async def _failed(self, what: str, refusal: Refusal, failures: int) -> int:
-        self.member.heed(refusal)
+        if self.member.heed(refusal):
+            await self.clock.sleep(SHORTEST_WAIT)
+            return failures
         say = log.info if refusal.kind in UNREACHED else log.warning
         say("%s failed: %s", what, refusal)
         await self.clock.sleep(self._delay(failures))

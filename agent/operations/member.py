@@ -137,23 +137,26 @@ class Member:
         finally:
             self._replacing = False
 
-    def heed(self, refusal: Refusal) -> None:
-        """Look for a reason in what a server refused, and draw the consequences (SPIRE BR-05)."""
-        if refusal.reason is not None:
-            self._denied(refusal.reason, refusal.detail)
+    def heed(self, refusal: Refusal) -> bool:
+        """Look for a reason in what a server refused, and draw the consequences (SPIRE BR-05).
+
+        Returns whether it was meant for the SVID that is being replaced, so that nothing is wrong.
+        """
+        return refusal.reason is not None and self._denied(refusal.reason, refusal.detail)
 
     def told(self, reason: Reason) -> None:
         """The server said by its stream what became of us."""
         self._denied(reason, reason.name.lower().replace("_", " "))
 
-    def _denied(self, reason: Reason, detail: str) -> None:
+    def _denied(self, reason: Reason, detail: str) -> bool:
         fresh = self._clock.monotonic() - self._replaced_at < FRESH_SECONDS
         if (self._replacing or fresh) and reason is not Reason.AGENT_BANNED:
             # A call or stream under the former SVID was cut off by the new one. If it is the new
             # one that is denied, the next call says so again.
             log.debug("%s: meant for the SVID that was replaced", detail)
-            return
+            return True
         self._become(self.standing.value.denied(reason), detail)
+        return False
 
     def pass_time(self) -> None:
         """See what the passing of time has made of our SVID."""
