@@ -1,8 +1,6 @@
 """Recording which process was given what, and which was told no."""
 
 import contextlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from agent.events.happened import Caller, CallRefused, WorkloadServed
 from agent.events.journal import Journal
@@ -27,22 +25,13 @@ class CallRecords:
         event = WorkloadServed(Caller(peer.pid, peer.uid, peer.gid), method, spiffe_ids)
         self._journal.record_repeatable(event, (peer.pid, peer.uid, method, spiffe_ids))
 
-    @contextmanager
-    def refusals(self, call: Call[KernelPeer]) -> Iterator[None]:
-        """Record a refusal that is raised within."""
-        try:
-            yield
-        except Refusal as refusal:
-            self._refused(call, refusal)
-            raise
-
-    def _refused(self, call: Call[KernelPeer], refusal: Refusal) -> None:
+    def refused(self, call: Call[KernelPeer], refusal: Refusal) -> None:
+        """Record that a caller was told no; told it is, even if that cannot be written."""
         if refusal.kind is Kind.CANCELLED:
             return
         peer, method = call.peer, _name(call)
         caller = Caller(peer.pid, peer.uid, peer.gid)
         event = CallRefused(caller, method, refusal.kind.value, refusal.detail)
-        # A refusal that cannot be written down is one all the same.
         with contextlib.suppress(Refusal):
             self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
 

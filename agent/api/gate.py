@@ -34,18 +34,23 @@ class Gate:
 
         Raises: Refusal of kind INVALID (no security metadata), UNAVAILABLE (too many calls).
         """
-        with self._records.refusals(call):
+        try:
             if call.method.startswith(PREFIX):
                 judge_security_metadata(call)
-            uid = call.peer.uid
-            if self._open[uid] >= self._limit:
-                raise Refusal(
-                    Kind.UNAVAILABLE,
-                    f"uid {uid} has {self._limit} calls open, and no more are taken",
-                    remedy="keep one stream open instead of many",
-                )
-            self._open[uid] += 1
-            call.caller = True
+            self._judge_number(call.peer.uid)
+        except Refusal as refusal:
+            self._records.refused(call, refusal)
+            raise
+        self._open[call.peer.uid] += 1
+        call.caller = True
+
+    def _judge_number(self, uid: int) -> None:
+        if self._open[uid] >= self._limit:
+            raise Refusal(
+                Kind.UNAVAILABLE,
+                f"uid {uid} has {self._limit} calls open, and no more are taken",
+                remedy="keep one stream open instead of many",
+            )
 
     def finished(self, call: Call[KernelPeer]) -> None:
         """Note that a call has ended, whether or not it was let in."""

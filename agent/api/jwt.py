@@ -1,6 +1,6 @@
 """The unary RPCs of the Workload API: FetchJWTSVID and ValidateJWTSVID."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,10 +46,7 @@ class JwtProfile:
 
         Spec: Workload API section 6.2.1 (WAPI-15, WAPI-32 to WAPI-36).
         """
-        with self.records.refusals(call):
-            audience = judge_audience(request.audience)
-            wanted = SpiffeId.parse(request.spiffe_id) if request.spiffe_id else None
-        return eagerly(self._fetch(call, audience, wanted))
+        return eagerly(self._recorded(call, self._fetch(call, request)))
 
     def validate(
         self, call: Call[KernelPeer], request: workload_pb2.ValidateJWTSVIDRequest
@@ -58,46 +55,52 @@ class JwtProfile:
 
         Spec: Workload API section 6.2.3 (WAPI-15, WAPI-41 to WAPI-43, WAPI-45).
         """
-        with self.records.refusals(call):
-            if not request.audience:
-                raise _invalid("audience", "the audience is missing")
-            if not request.svid:
-                raise _invalid("svid", "the token is missing")
-        return eagerly(self._validate(call, request.audience, request.svid))
+        return eagerly(self._recorded(call, self._validate(call, request)))
 
-    async def _fetch(
-        self, call: Call[KernelPeer], audience: Sequence[str], wanted: SpiffeId | None
+    async def _recorded(
+        self, call: Call[KernelPeer], answering: Coroutine[Any, Any, bytes]
     ) -> bytes:
-        with self.records.refusals(call):
-            if not self.answers.is_synced:
-                raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
-            findings = await self.attestation.attest(call.peer)
-            view = self.answers.view(findings.selectors)
-            if wanted is not None:
-                view = view.only(wanted)
-            if not view.identities:
-                raise findings.no_identity()
-            tokens = [await self._token(each, audience) for each in view.identities]
-            response = workload_pb2.JWTSVIDResponse()
-            for identity, token in zip(view.identities, tokens, strict=True):
-                response.svids.add(
-                    spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint
-                )
-            self.records.served(call, tuple(each.spiffe_id for each in view.identities))
-            return response.SerializeToString()
+        try:
+            return await answering
+        except Refusal as refusal:
+            self.records.refused(call, refusal)
+            raise
+
+    async def _fetch(self, call: Call[KernelPeer], request: workload_pb2.JWTSVIDRequest) -> bytes:
+        audience = judge_audience(request.audience)
+        wanted = SpiffeId.parse(request.spiffe_id) if request.spiffe_id else None
+        if not self.answers.is_synced:
+            raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
+        findings = await self.attestation.attest(call.peer)
+        view = self.answers.view(findings.selectors)
+        if wanted is not None:
+            view = view.only(wanted)
+        if not view.identities:
+            raise findings.no_identity()
+        tokens = [await self._token(each, audience) for each in view.identities]
+        response = workload_pb2.JWTSVIDResponse()
+        for identity, token in zip(view.identities, tokens, strict=True):
+            response.svids.add(spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint)
+        self.records.served(call, tuple(each.spiffe_id for each in view.identities))
+        return response.SerializeToString()
 
     async def _token(self, identity: Identity, audience: Sequence[str]) -> str:
         key = TokenKey.of(identity.spiffe_id, audience)
         return await self.fetching.fetch(identity.entitlement, key)
 
-    async def _validate(self, call: Call[KernelPeer], audience: str, token: str) -> bytes:
-        with self.records.refusals(call):
-            findings = await self.attestation.attest(call.peer)
-            view = self.answers.view(findings.selectors)
-            svid = verify_jwt(token, audience, self._bundles(view.federated), self.clock.now())
-            response = workload_pb2.ValidateJWTSVIDResponse(spiffe_id=str(svid.id))
-            response.claims.update(self._claims(svid))
-            return response.SerializeToString()
+    async def _validate(
+        self, call: Call[KernelPeer], request: workload_pb2.ValidateJWTSVIDRequest
+    ) -> bytes:
+        if not request.audience:
+            raise _invalid("audience", "the audience is missing")
+        if not request.svid:
+            raise _invalid("svid", "the token is missing")
+        findings = await self.attestation.attest(call.peer)
+        bundles = self._bundles(self.answers.view(findings.selectors).federated)
+        svid = verify_jwt(request.svid, request.audience, bundles, self.clock.now())
+        response = workload_pb2.ValidateJWTSVIDResponse(spiffe_id=str(svid.id))
+        response.claims.update(self._claims(svid))
+        return response.SerializeToString()
 
     def _bundles(self, federated: Sequence[Bundle]) -> Mapping[TrustDomain, Bundle]:
         own = self.holdings.value.own_bundle

@@ -47,15 +47,22 @@ async def stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject)
 
     Raises: Refusal of kind DENIED, UNAVAILABLE.
     """
-    with streaming.records.refusals(call):
-        if not streaming.answers.is_synced:
-            raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
-        findings = await streaming.attestation.attest(call.peer)
-        following = _Following(streaming, call, subject, findings)
-        try:
-            await following.run()
-        finally:
-            following.close()
+    try:
+        await _stream(streaming, call, subject)
+    except Refusal as refusal:
+        streaming.records.refused(call, refusal)
+        raise
+
+
+async def _stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject) -> None:
+    if not streaming.answers.is_synced:
+        raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
+    findings = await streaming.attestation.attest(call.peer)
+    following = _Following(streaming, call, subject, findings)
+    try:
+        await following.run()
+    finally:
+        following.close()
 
 
 class _Following:

@@ -1,5 +1,7 @@
 """Counting what happened."""
 
+from prometheus_client import Counter, Histogram
+
 from agent.events.happened import (
     CallRefused,
     EntriesSynced,
@@ -28,6 +30,9 @@ class Measures:
         self._failed = metrics.counter("signing_failures", "SVIDs the server did not give.")
         self._served = metrics.counter("served", "Answers sent to workloads.", ("method",))
         self._refused = metrics.counter("refused", "Calls refused.", ("method", "kind"))
+        # Finding a labelled child costs more than counting.
+        self._served_by: dict[str, Counter] = {}
+        self._seconds_of: dict[tuple[str, int], Histogram] = {}
         self._rpc_seconds = metrics.seconds("rpc", "Time that calls took.", ("method", "code"))
 
     def observe(self, event: Event) -> None:
@@ -48,10 +53,20 @@ class Measures:
             case SigningFailed():
                 self._failed.inc()
             case WorkloadServed():
-                self._served.labels(event.method).inc()
+                self._serving(event.method).inc()
             case CallRefused():
                 self._refused.labels(event.method, event.refusal).inc()
 
+    def _serving(self, method: str) -> Counter:
+        counter = self._served_by.get(method)
+        if counter is None:
+            counter = self._served_by[method] = self._served.labels(method)
+        return counter
+
     def called(self, method: str, code: int, seconds: float) -> None:
         """Note a finished call; `method` is one that we serve, so that labels stay few."""
-        self._rpc_seconds.labels(method, str(code)).observe(seconds)
+        histogram = self._seconds_of.get((method, code))
+        if histogram is None:
+            histogram = self._rpc_seconds.labels(method, str(int(code)))
+            self._seconds_of[method, code] = histogram
+        histogram.observe(seconds)

@@ -20,6 +20,7 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
 
 GRACE: Final = 0.5
+MAX_KNOWN: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class CallerAttestation:
         self._attestors = tuple(attestors)
         self._clock = clock
         self._timeout = timeout
+        self._known: dict[int, tuple[tuple[Selector, ...], Findings]] = {}
 
     async def attest(self, peer: KernelPeer) -> Findings:
         """Find out who the process is that connected.
@@ -57,12 +59,16 @@ class CallerAttestation:
         """
         process = Process(peer.pid, peer.uid, peer.gid, peer.proc)
         deadline = self._clock.monotonic() + self._timeout
-        if len(self._attestors) == 1:
-            findings: Sequence[Finding] = [await self._attestors[0].attest(process, deadline)]
-        else:
-            findings = await self._side_by_side(process, deadline)
+        if len(self._attestors) > 1:
+            several = await self._side_by_side(process, deadline)
+            check(peer)
+            return self._joined(several)
+        [attestor] = self._attestors
+        finding = await attestor.attest(process, deadline)
         check(peer)
-        return self._joined(findings)
+        if isinstance(finding, Attested):
+            return self._same(finding.selectors)
+        return self._joined([finding])
 
     async def _side_by_side(self, process: Process, deadline: float) -> list[Finding]:
         tasks = [asyncio.ensure_future(a.attest(process, deadline)) for a in self._attestors]
@@ -72,6 +78,18 @@ class CallerAttestation:
         finally:
             for task in tasks:
                 task.cancel()
+
+    def _same(self, selectors: tuple[Selector, ...]) -> Findings:
+        """Find the set made of a very tuple before: an attestor gives equal callers the same one.
+
+        Whatever is looked up by a set that is the same object costs no comparison of selectors.
+        """
+        known = self._known.get(id(selectors))
+        if known is None or known[0] is not selectors:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = self._known[id(selectors)] = (selectors, Findings(frozenset(selectors)))
+        return known[1]
 
     def _joined(self, findings: Sequence[Finding]) -> Findings:
         selectors: set[Selector] = set()

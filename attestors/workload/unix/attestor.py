@@ -14,6 +14,7 @@ All of it belongs to the caller only if the process still lives afterwards; the 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from attestors.contract import Attested, Failed, Finding, Process
 from attestors.workload.unix.account_names import AccountNames, group_name, user_name
@@ -75,8 +76,7 @@ class UnixAttestor:
         except TooLarge as error:
             return Failed(Kind.PRECONDITION, str(error))
         values = accounts.values + program.values
-        selectors = tuple(Selector(NAME, value) for value in values)
-        return Attested(selectors, accounts.remarks + program.remarks)
+        return Attested(_selectors(values), accounts.remarks + program.remarks)
 
     async def _accounts(self, found: Credentials, deadline: float) -> Found:
         users = await self._names(self._users, (found.uid,), deadline)
@@ -101,6 +101,12 @@ class UnixAttestor:
         if known is not None:
             return known
         return await names.find(numbers, deadline - self._clock.monotonic())
+
+
+@lru_cache(maxsize=1024)
+def _selectors(values: tuple[str, ...]) -> tuple[Selector, ...]:
+    """The selectors of equal processes are one tuple, made once."""
+    return tuple(Selector(NAME, value) for value in values)
 
 
 def create(settings: Settings) -> UnixAttestor:
