@@ -26,6 +26,7 @@ P = TypeVar("P")
 
 _log = logging.getLogger("finial.wire")
 _BACKLOG = 1024
+_LONGEST_PATH = 107  # unix(7)
 
 
 def _nobody(_: Any) -> None:
@@ -74,6 +75,7 @@ class Server(Generic[P]):
         self._listeners: list[asyncio.Server | TlsListener] = []
         self._paths: list[tuple[Path, int]] = []
         self._sweeper: asyncio.Task[None] | None = None
+        self._emptied: asyncio.Future[None] | None = None
 
     @property
     def connections(self) -> int:
@@ -88,9 +90,13 @@ class Server(Generic[P]):
     async def listen_unix(self, path: str | Path, mode: int) -> None:
         """Listen on a Unix socket with exactly that mode; a dead socket in its place is removed.
 
-        Raises: Refusal EXISTS when something listens there or the path is no socket.
+        Raises: Refusal EXISTS when something listens there or the path is no socket, INVALID when
+        the path is longer than the kernel takes.
         """
         path = Path(path)
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            fault = f"the path of a socket has at most {_LONGEST_PATH} bytes"
+            raise Refusal(Kind.INVALID, fault, field="socket_path", value=str(path))
         _remove_dead_socket(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.setblocking(False)
@@ -128,8 +134,9 @@ class Server(Generic[P]):
         self._stop_listening()
         for connection in tuple(self._connections):
             connection.drain(ends_streams=True)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+        if self._connections:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._emptied], timeout=grace)
         for connection in tuple(self._connections):
             connection.end_calls(SHUTTING_DOWN)
         for task in self._tasks:
@@ -154,6 +161,8 @@ class Server(Generic[P]):
         """Count a connection that has ended, and give its peer back."""
         key = self._connection_key(peer)
         self._connections.discard(connection)
+        if self._emptied is not None and not self._connections and not self._emptied.done():
+            self._emptied.set_result(None)
         self._by_key[key] -= 1
         if not self._by_key[key]:
             del self._by_key[key]

@@ -125,6 +125,11 @@ class Engine(Protocol):
         """Return how many bytes of body wait on that stream; 0 when it has ended."""
         ...
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes of body wait on all streams together."""
+        ...
+
     def ping(self) -> None:
         """Ask the peer for a sign of life."""
         ...

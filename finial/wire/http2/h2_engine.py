@@ -149,6 +149,11 @@ class H2Engine:
         outbox = self._outboxes.get(stream_id)
         return len(outbox.body) if outbox is not None else 0
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes of body wait on all streams together."""
+        return sum(len(outbox.body) for outbox in self._outboxes.values())
+
     def ping(self) -> None:
         """Ask the peer for a sign of life."""
         with contextlib.suppress(h2.exceptions.H2Error):

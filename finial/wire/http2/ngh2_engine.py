@@ -108,6 +108,11 @@ class Ngh2Engine:
         """Return how many bytes of body wait on that stream; 0 when it has ended."""
         return self._connection.queued_body_size(stream_id)
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes of body wait on all streams together."""
+        return self._connection.queued_body_size()
+
     def ping(self) -> None:
         """Ask the peer for a sign of life."""
         with contextlib.suppress(ngh2.NGH2Error):

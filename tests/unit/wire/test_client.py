@@ -268,6 +268,37 @@ def test_a_retired_connection_finishes_what_it_has(
     run(scene())
 
 
+def test_a_server_that_goes_away_is_left_in_peace(
+    run: Run, path: Path, echo: Echo, engine: EngineName
+) -> None:
+    """After GOAWAY open calls finish where they are, and new ones take a new connection."""
+
+    async def scene() -> None:
+        clock = StandingClock()
+        limits = Limits(longest_age=60, ping_after=1000)
+        async with (
+            echo_server(path, echo, engine=engine, clock=clock, limits=limits) as server,
+            channel_to(path, engine) as channel,
+            channel.stream(CONVERSE) as stream,
+        ):
+            await stream.send(Said(text="a"))
+            assert (await stream.receive()).text == "a"
+            clock.advance(61)
+            server.sweep(clock.monotonic())
+            while channel.is_connected:
+                await settle()
+            assert (await channel.unary(SAY, Said(text="b"), timeout=5)).text == "b"
+            assert server.connections == 2
+            await stream.send(Said(text="c"))
+            assert (await stream.receive()).text == "c"
+            await stream.end()
+            assert await stream.receive() is None
+            while server.connections != 1:
+                await settle()
+
+    run(scene())
+
+
 class FakeServer:
     """A server that greets and then answers each request with what a test has prepared."""
 

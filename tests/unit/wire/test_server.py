@@ -29,7 +29,7 @@ def said(**fields: Any) -> bytes:
 
 
 def test_a_unary_call_is_answered(run: Run, path: Path, echo: Echo, engine: EngineName) -> None:
-    """A request of one message gets headers, one message and the status OK in trailers."""
+    """A request of one message gets headers, one message and the status OK (WEP-02, WEP-07)."""
 
     async def scene() -> None:
         async with echo_server(path, echo, engine=engine), raw_client(path) as client:
@@ -537,7 +537,7 @@ def test_headers_have_a_limit(run: Run, path: Path, echo: Echo, engine: EngineNa
 def test_the_socket_has_exactly_its_mode(
     run: Run, path: Path, echo: Echo, engine: EngineName
 ) -> None:
-    """The socket's mode is what was asked for, and the file goes when the server does."""
+    """The socket's mode is what was asked for, and it goes when the server does (WEP-03)."""
 
     async def scene() -> None:
         async with echo_server(path, echo, engine=engine):
@@ -563,6 +563,17 @@ def test_a_dead_socket_is_replaced_and_a_living_one_is_not(
                 async with echo_server(path, echo, engine=engine):
                     pass
             assert caught.value.kind is Kind.EXISTS
+
+    run(scene())
+
+
+def test_a_path_that_is_too_long_is_refused(run: Run, path: Path, echo: Echo) -> None:
+    """The kernel's bound is named, where its own error would say nothing useful."""
+
+    async def scene() -> None:
+        with pytest.raises(Refusal, match="at most 107 bytes"):
+            async with echo_server(path / ("x" * 100), echo):
+                pass
 
     run(scene())
 

@@ -192,7 +192,12 @@ class ClientConnection(Http2Connection):
                 exchange.was_not_seen = True
                 self._finish(exchange, LOST)
         if not self.exchanges:
-            self._loop.call_soon(self.end, ErrorCode.NO_ERROR)
+            self._loop.call_soon(self._leave)
+
+    def _leave(self) -> None:
+        if not self.exchanges and not self._closing:
+            self.flush()
+            self.end(ErrorCode.NO_ERROR)
 
     def _end_with(self, exchange: Exchange, headers: Sequence[tuple[bytes, bytes]]) -> None:
         status = parse_status(headers)
@@ -210,7 +215,7 @@ class ClientConnection(Http2Connection):
             self.read(exchange)  # else the connection's window would shrink with each call
         exchange.end(status)
         if self.is_leaving and not self.exchanges and not self._closing:
-            self._loop.call_soon(self.end, ErrorCode.NO_ERROR)
+            self._loop.call_soon(self._leave)
 
 
 def _status_of_http(status: int, content_type: bytes) -> Status:

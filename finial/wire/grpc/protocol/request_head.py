@@ -1,8 +1,7 @@
 """The headers that begin a call, judged."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.protocol.metadata import CONTENT_TYPE, parse_timeout
@@ -32,8 +31,7 @@ class Unacceptable(Exception):
         self.http_status = http_status
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What the headers of an acceptable request say; `timeout` in seconds."""
 
     route: Route

@@ -218,7 +218,16 @@ class ServerConnection(Http2Connection, Generic[P]):
                     self._waiting_for_room.append(call)
                 else:
                     call.room.set_result(None)
-        return bool(self._to_reset) and self._reset_ended()
+        if self._to_reset and self._reset_ended():
+            return True
+        if self._is_draining and not self.calls:
+            self._end_drained()
+        return False
+
+    def _end_drained(self) -> None:
+        """End the connection once the last answer has left."""
+        if not self._writing_is_paused and not self._engine.unsent and not self._to_reset:
+            self.end(ErrorCode.NO_ERROR)
 
     def drain(self, *, ends_streams: bool) -> None:
         """Take no new calls, let unary calls finish, and streams or end them with UNAVAILABLE."""
@@ -228,8 +237,6 @@ class ServerConnection(Http2Connection, Generic[P]):
             if not call.route.gives_one or call.task is None:
                 self.finish(call, SHUTTING_DOWN)
         self.flush()
-        if not self.calls:
-            self.end(ErrorCode.NO_ERROR)
 
     def end_calls(self, status: Status) -> None:
         """End every call with that status, then the connection."""
@@ -356,8 +363,8 @@ class ServerConnection(Http2Connection, Generic[P]):
         if task is not None and not task.done() and task is not asyncio.current_task(self._loop):
             task.cancel()
         self._server.call_finished(call, code)
-        if self._is_draining and not self.calls and not self._closing:
-            self._loop.call_soon(self.end, ErrorCode.NO_ERROR)
+        if self._is_draining:
+            self.schedule_flush()
 
     def _respond_without_grpc(self, stream_id: int, http_status: bytes, ended: bool) -> None:
         headers = [(b":status", http_status), (b"content-type", b"text/plain")]
