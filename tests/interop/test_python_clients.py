@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("python-clients")]
 @pytest.fixture(scope="module")
 def world() -> Iterator[Up]:
     """A CA that rotates every few seconds, and an entry for this user."""
-    with up("--svid-ttl=5s", "--ca-ttl=20s", "--no-rate-limits") as running_up:
+    with up("--svid-ttl=8s", "--ca-ttl=32s", "--no-rate-limits") as running_up:
         running_up.register("/judge", f"unix:uid:{os.getuid()}")
         eventually(
             lambda: finial("fetch", "x509", env=environment(running_up)).returncode == 0,
@@ -53,7 +53,7 @@ def test_no_handshake_fails_while_the_ca_itself_rotates(world: Up) -> None:
         assert serving.stdout
         address = serving.stdout.readline().strip()
         done = subprocess.run(
-            [sys.executable, str(FOLDER / "handshakes.py"), "call", address, IDENTITY, "45"],
+            [sys.executable, str(FOLDER / "handshakes.py"), "call", address, IDENTITY, "50"],
             env=environment(world),
             capture_output=True,
             text=True,
