@@ -117,7 +117,7 @@ class Server:
     safety_poll: Duration = setting(5.0, check=_positive)
     heartbeat: Duration = setting(5.0, check=_positive)
     streams_per_agent: int = setting(4, check=at_least(1))
-    connections_per_address: int = setting(20_000, check=at_least(1))
+    connections_per_address: int = setting(4096, check=at_least(1))
     rest: Rest = field(default_factory=Rest)
 
     def __post_init__(self) -> None:

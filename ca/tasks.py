@@ -4,10 +4,11 @@ No sleep is longer than a few seconds where something may be due, so that a mach
 suspended, or whose clock was set, heals by itself.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ca.operations.prune import (
     prune_bundle,
@@ -36,8 +37,16 @@ BEATS: Final = 10
 async def rotate(world: World) -> None:
     """Look after our authorities (BX-02)."""
     while True:
+        world.known.rotation_wanted.clear()
         wake = await rotate_authorities(world)
-        await _sleep_until(world, wake, LONGEST_ROTATION_SLEEP)
+        asleep = asyncio.ensure_future(_sleep_until(world, wake, LONGEST_ROTATION_SLEEP))
+        wanted = asyncio.ensure_future(world.known.rotation_wanted.wait())
+        try:
+            first: set[asyncio.Future[Any]] = {asleep, wanted}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asleep.cancel()
+            wanted.cancel()
 
 
 async def keep_identity(

@@ -21,6 +21,7 @@ from ca.operations.server_identity import ServerIdentity, renew_server_identity
 from ca.operations.world import World
 from ca.settings import Settings
 from finial.runtime.audit import AuditLog
+from finial.runtime.backoff import Backoff
 from finial.runtime.clock import Clock, SystemClock
 from finial.runtime.entropy import Entropy, SystemEntropy
 from finial.runtime.files import write_public
@@ -61,9 +62,11 @@ async def run(
     Raises: Refusal; SettingsError; OSError when an address is taken.
     """
     harden_process()
+    # Until everything is loaded there is no rubbish, only a hundred thousand entries to look at.
+    gc.disable()
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     prepare_directories(settings.server)
-    supervisor = Supervisor(clock, entropy)
+    supervisor = Supervisor(clock, entropy, Backoff(longest=10.0))
     async with _world(settings, clock, entropy) as (world, metrics, measures):
         await _serve(world, metrics, measures, supervisor, ready)
 
@@ -108,6 +111,7 @@ async def _serve(
     # What is long-lived is never looked at again by the collector, which keeps its pauses short.
     gc.collect()
     gc.freeze()
+    gc.enable()
     grpc = await listen(world, identity, serving, measures)
     rest = await _start_rest(world, identity, metrics, supervisor)
     _start_tasks(world, identity, grpc, supervisor)

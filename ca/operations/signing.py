@@ -55,6 +55,8 @@ async def at_work(authority: SigningAuthority, work: Callable[[], T]) -> T:
 def _active(world: World, use: Use) -> SigningAuthority:
     authority = world.known.signers.value.active.get(use)
     if authority is None or not is_usable(authority.slot, world.clock.now()):
+        # A machine that was suspended finds out here, before any timer does.
+        world.known.rotation_wanted.set()
         raise Refusal(
             Kind.UNAVAILABLE,
             "there is no authority that can sign",

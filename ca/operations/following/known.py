@@ -1,5 +1,6 @@
 """What this server knows at this moment, so that serving agents reads no database."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from ca.authority.keyring import Keyring
@@ -33,4 +34,5 @@ class Known:
         self.federated: Watch[dict[TrustDomain, Bundle]] = Watch({})
         self.signers = Watch(Signers())
         self.sequence = 0
+        self.rotation_wanted = asyncio.Event()
         self.port = 0
