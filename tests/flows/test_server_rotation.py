@@ -122,7 +122,10 @@ def test_after_a_long_sleep_a_new_authority_is_made_at_once(tmp_path: Path) -> N
         told = await refused(renew_server_identity(built.world))
         assert told.kind is Kind.UNAVAILABLE
         signers = built.world.known.signers
-        while any(signers.value.active[use] == before[use] for use in Use):
+        while any(
+            signers.value.active[use] == before[use] or phases(built, use) != [Phase.ACTIVE]
+            for use in Use
+        ):
             await asyncio.wait({rotating}, timeout=0.01)
         rotating.cancel()
         again = await built.join()
