@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.grpc.protocol.framing import Assembler
+from finial.wire.grpc.protocol.framing import PREFIX, Assembler
 from finial.wire.grpc.protocol.metadata import ReceivedMetadata
 from finial.wire.grpc.protocol.request_head import RequestHead
 from finial.wire.grpc.service import Route
@@ -35,6 +35,7 @@ class Call(Generic[P]):
         "deadline",
         "has_ended",
         "has_responded",
+        "held",
         "is_half_closed",
         "pending",
         "received",
@@ -63,9 +64,10 @@ class Call(Generic[P]):
         self.started = started
         self.deadline = None if head.timeout is None else started + head.timeout
         self.caller: Any = None
-        self.assembler: Assembler | None = Assembler(connection.message_limit)
+        self.assembler: Assembler | None = Assembler(connection.allowance.message)
         self.received: deque[bytes] | None = None
         self.unread = 0
+        self.held = 0
         self.has_responded = False
         self.has_ended = False
         self.is_half_closed = False
@@ -125,6 +127,7 @@ class Call(Generic[P]):
             finally:
                 self.waiter = None
         payload = self.received.popleft()
+        self._connection.release(self, len(payload) + PREFIX)
         if not self.received and self.unread:
             self._connection.read(self)
         return parse(self.route, payload)

@@ -6,6 +6,18 @@ from finial.wire.http2.engine import EngineSettings
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the peers of one key may take together, and how long one message of theirs may be.
+
+    `held` is in bytes: of messages that are not whole yet, or that no handler has read.
+    """
+
+    connections: int
+    message: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of a server or a channel; sizes in bytes, times in seconds.
 
@@ -18,7 +30,9 @@ class Limits:
     max_streams: int = 100
     max_connections: int = 20_000
     max_connections_per_key: int = 1_000
+    max_held_per_key: int = 64 * 1024 * 1024
     max_handshakes: int = 500
+    max_handshakes_per_address: int = 125
     header_bytes: int = 16_384
     header_count: int = 128
     send_buffer: int = 65_536
@@ -30,6 +44,11 @@ class Limits:
     ping_seconds: float = 20.0
     longest_age: float = 0.0
     sweep_seconds: float = 5.0
+
+    @property
+    def allowance(self) -> Allowance:
+        """What the peers of each key may take, where nothing else is said."""
+        return Allowance(self.max_connections_per_key, self.max_message, self.max_held_per_key)
 
     def engine_settings(self, *, is_client: bool) -> EngineSettings:
         """Return what the engine announces for these limits."""

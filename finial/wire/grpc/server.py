@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import stat
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -14,9 +13,10 @@ from typing import Any, Generic, TypeVar
 from finial.runtime.clock import Clock, SystemClock
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
-from finial.wire.grpc.limits import Limits
+from finial.wire.grpc.limits import Allowance, Limits
 from finial.wire.grpc.service import Service, routing_table
 from finial.wire.grpc.serving.server_connection import SHUTTING_DOWN, ServerConnection
+from finial.wire.grpc.serving.share import Share
 from finial.wire.grpc.serving.sweep import sweep
 from finial.wire.grpc.serving.tls_listener import TlsListener
 from finial.wire.http2.engine import EngineName, ErrorCode
@@ -43,7 +43,8 @@ class Server(Generic[P]):
     `identify` says who is at the other end (raises a Refusal to close the connection) and
     `release` takes that back, once, when the connection has ended. `guard` is asked at the first
     headers of each call; it raises a Refusal, and may return something to be awaited before the
-    handler is run. `finished` is told of each call, its status and its seconds.
+    handler is run. `finished` is told of each call, its status and its seconds. Peers of one
+    `connection_key` share what the `allowance` of each says, by default what the limits say.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Server(Generic[P]):
         finished: Callable[[Call[P], Code, float], None] | None = None,
         clock: Clock | None = None,
         connection_key: Callable[[P], Hashable] = _everybody,
+        allowance: Callable[[P], Allowance] | None = None,
         engine: EngineName | None = None,
     ) -> None:
         self.routes = routing_table(services)
@@ -69,7 +71,8 @@ class Server(Generic[P]):
         self._release = release
         self._finished = finished
         self._connection_key = connection_key
-        self._by_key: Counter[Hashable] = Counter()
+        self._allowance = allowance or (lambda _: self.limits.allowance)
+        self._shares: dict[Hashable, Share] = {}
         self._connections: set[ServerConnection[P]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server | TlsListener] = []
@@ -149,23 +152,23 @@ class Server(Generic[P]):
         for connection in tuple(self._connections):
             sweep(connection, self.limits, now)
 
-    def admit(self, connection: ServerConnection[P], peer: P) -> Hashable | None:
-        """Count a connection and return its key; None when there are too many."""
-        key = self._connection_key(peer)
+    def admit(self, connection: ServerConnection[P], peer: P) -> bool:
+        """Count a connection and give it its share; whether there are not too many."""
+        share = self._shares.setdefault(self._connection_key(peer), Share())
+        share.connections += 1
+        connection.share, connection.allowance = share, self._allowance(peer)
         self._connections.add(connection)
-        self._by_key[key] += 1
-        too_many = len(self._connections) > self.limits.max_connections
-        return None if too_many or self._by_key[key] > self.limits.max_connections_per_key else key
+        in_all = len(self._connections) <= self.limits.max_connections
+        return in_all and share.is_within(connection.allowance)
 
     def forget(self, connection: ServerConnection[P], peer: P) -> None:
         """Count a connection that has ended, and give its peer back."""
-        key = self._connection_key(peer)
         self._connections.discard(connection)
         if self._emptied is not None and not self._connections and not self._emptied.done():
             self._emptied.set_result(None)
-        self._by_key[key] -= 1
-        if not self._by_key[key]:
-            del self._by_key[key]
+        connection.share.connections -= 1
+        if not connection.share.connections:
+            del self._shares[self._connection_key(peer)]
         self._release(peer)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

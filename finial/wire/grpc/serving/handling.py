@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from finial.spiffe.refusal import Refusal
 from finial.wire.grpc.call import parse
-from finial.wire.status import Code, Status, status_of
+from finial.wire.status import OK, Code, Status, status_of
 
 if TYPE_CHECKING:
     from finial.wire.grpc.call import Call
@@ -62,7 +62,7 @@ async def _handle(
         answer = handler(call) if request is None else handler(call, request)
         del request
         result = answer if isinstance(answer, Message | bytes) else await answer
-        connection.complete(call, result)
+        _complete(connection, call, result)
     except BaseException as failure:
         _end(connection, call, failure)
 
@@ -70,9 +70,22 @@ async def _handle(
 async def _await_answer(connection: "ServerConnection[Any]", call: "Call[Any]") -> None:
     try:
         answer = call.take_pending()
-        connection.complete(call, None if answer is None else await answer)
+        _complete(connection, call, None if answer is None else await answer)
     except BaseException as failure:
         _end(connection, call, failure)
+
+
+def _complete(
+    connection: "ServerConnection[Any]", call: "Call[Any]", answer: Message | bytes | None
+) -> None:
+    """End a call whose handler has returned."""
+    if call.has_ended:
+        return
+    if not call.route.gives_one:
+        connection.finish(call, OK)
+        return
+    assert answer is not None
+    connection.answer(call, answer)
 
 
 def _end(connection: "ServerConnection[Any]", call: "Call[Any]", failure: BaseException) -> None:

@@ -16,10 +16,12 @@ from google.protobuf.message import Message
 
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
+from finial.wire.grpc.limits import Allowance
 from finial.wire.grpc.protocol.framing import frame
 from finial.wire.grpc.protocol.metadata import status_headers
 from finial.wire.grpc.protocol.request_head import RequestHead, Unacceptable
 from finial.wire.grpc.serving.handling import ask_guard, run_one, run_stream
+from finial.wire.grpc.serving.share import Share
 from finial.wire.http2.connection import Http2Connection
 from finial.wire.http2.engine import ErrorCode, Headers, StreamGone
 from finial.wire.status import INTERNAL, OK, Code, Status, status_of
@@ -37,10 +39,13 @@ _HEAD: Final = [
 ]
 _OK_TRAILERS: Final = status_headers(OK)
 SHUTTING_DOWN: Final = Status(Code.UNAVAILABLE, "the server is shutting down")
+_PLAIN_TEXT: Final = (b"content-type", b"text/plain")
 _NOT_GRPC: Final = b"this is a gRPC server\n"
 _ONE_MESSAGE: Final = Status(Code.UNIMPLEMENTED, "the method takes exactly one message")
+_TOO_MUCH: Final = Status(
+    Code.RESOURCE_EXHAUSTED, "too many bytes of unread requests of one peer are waiting"
+)
 _TOO_LATE: Final = Status(Code.DEADLINE_EXCEEDED, "the deadline has passed")
-_TOO_SLOW: Final = Status(Code.DEADLINE_EXCEEDED, "the request took too long to arrive")
 
 
 class ServerConnection(Http2Connection, Generic[P]):
@@ -52,6 +57,7 @@ class ServerConnection(Http2Connection, Generic[P]):
         "_server",
         "_to_reset",
         "_waiting_for_room",
+        "allowance",
         "calls",
         "has_greeted",
         "heard_at",
@@ -60,6 +66,7 @@ class ServerConnection(Http2Connection, Generic[P]):
         "paused_since",
         "peer",
         "pinged_at",
+        "share",
     )
 
     def __init__(self, server: "Server[P]") -> None:
@@ -70,6 +77,8 @@ class ServerConnection(Http2Connection, Generic[P]):
         self._to_reset: list[int] = []
         self._waiting_for_room: list[Call[P]] = []
         self.peer: P
+        self.share: Share
+        self.allowance: Allowance
         self.calls: dict[int, Call[P]] = {}
         self.has_greeted = False
         self.made_at = self.heard_at = self.idle_since = server.clock.monotonic()
@@ -80,11 +89,6 @@ class ServerConnection(Http2Connection, Generic[P]):
     def server(self) -> "Server[P]":
         """The server that this connection belongs to."""
         return self._server
-
-    @property
-    def message_limit(self) -> int:
-        """How many bytes a message of the peer may have."""
-        return self._server.limits.max_message
 
     @property
     def is_draining(self) -> bool:
@@ -105,7 +109,7 @@ class ServerConnection(Http2Connection, Generic[P]):
             self.abort()
             return
         self._is_known = True
-        if self._server.admit(self, self.peer) is None:
+        if not self._server.admit(self, self.peer):
             _log.warning("connection refused: too many connections of one peer or in all")
             self.end(ErrorCode.ENHANCE_YOUR_CALM)
 
@@ -127,10 +131,12 @@ class ServerConnection(Http2Connection, Generic[P]):
         try:
             head = RequestHead.parse(headers, server.routes)
         except Unacceptable as refused:
-            self._respond_without_grpc(stream_id, refused.http_status, ended)
+            status = (b":status", refused.http_status)
+            self._respond_at_once(stream_id, [status, _PLAIN_TEXT], _NOT_GRPC, ended)
             return
         except Refusal as refusal:
-            self._refuse_unknown(stream_id, status_of(refusal), ended)
+            headers = [*_HEAD, *status_headers(status_of(refusal))]
+            self._respond_at_once(stream_id, headers, b"", ended)
             return
         call = Call(self, stream_id, head, server.clock.monotonic())
         self.calls[stream_id] = call
@@ -207,6 +213,12 @@ class ServerConnection(Http2Connection, Generic[P]):
         self._engine.consumed(call.stream_id, unread)
         self.schedule_flush()
 
+    def release(self, call: Call[P], amount: int) -> None:
+        """Hold so many bytes of a call no longer, because its handler has read them."""
+        if not call.has_ended:
+            call.held -= amount
+            self.share.held -= amount
+
     def flushed(self) -> bool:
         """Wake senders that wait for room, and end what clients left open."""
         if self._waiting_for_room and not self._writing_is_paused:
@@ -276,24 +288,10 @@ class ServerConnection(Http2Connection, Generic[P]):
             self.send_message(call, payload)
             self.finish(call, OK)
 
-    def complete(self, call: Call[P], answer: Message | bytes | None) -> None:
-        """End a call whose handler has returned."""
-        if call.has_ended:
-            return
-        if call.route.gives_one:
-            assert answer is not None
-            self.answer(call, answer)
-            return
-        self.finish(call, OK)
-
     def fail(self, call: Call[P]) -> None:
         """Log a bug of ours whole, and tell the client nothing of it."""
         _log.exception("the call %s failed", call.method)
         self.finish(call, INTERNAL)
-
-    def expire_slow(self, call: Call[P]) -> None:
-        """End a call whose request does not arrive."""
-        self.finish(call, _TOO_SLOW)
 
     def expire(self, call: Call[P]) -> None:
         """End a call whose deadline has passed."""
@@ -302,6 +300,12 @@ class ServerConnection(Http2Connection, Generic[P]):
     def _assemble(self, call: Call[P], body: bytes) -> None:
         if call.assembler is None:
             self._engine.consumed(call.stream_id, len(body))
+            return
+        call.held += len(body)
+        self.share.held += len(body)
+        if self.share.held > self.allowance.held:
+            self._engine.consumed(call.stream_id, len(body))
+            self.finish(call, _TOO_MUCH)
             return
         try:
             messages = call.assembler.feed(body)
@@ -350,6 +354,7 @@ class ServerConnection(Http2Connection, Generic[P]):
         self._forget(call, Code.CANCELLED)
 
     def _forget(self, call: Call[P], code: Code) -> None:
+        self.release(call, call.held)
         call.has_ended = True
         del self.calls[call.stream_id]
         if call.timer is not None:
@@ -365,13 +370,6 @@ class ServerConnection(Http2Connection, Generic[P]):
         self._server.call_finished(call, code)
         if self._is_draining:
             self.schedule_flush()
-
-    def _respond_without_grpc(self, stream_id: int, http_status: bytes, ended: bool) -> None:
-        headers = [(b":status", http_status), (b"content-type", b"text/plain")]
-        self._respond_at_once(stream_id, headers, _NOT_GRPC, ended)
-
-    def _refuse_unknown(self, stream_id: int, status: Status, ended: bool) -> None:
-        self._respond_at_once(stream_id, [*_HEAD, *status_headers(status)], b"", ended)
 
     def _respond_at_once(self, stream_id: int, headers: Headers, body: bytes, ended: bool) -> None:
         """Answer a request that does not become a call."""

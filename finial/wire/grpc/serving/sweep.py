@@ -3,13 +3,16 @@
 The connection itself never looks at the clock when bytes arrive: it only notes that some did.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from finial.wire.grpc.limits import Limits
+from finial.wire.status import Code, Status
 
 if TYPE_CHECKING:
     from finial.wire.grpc.call import Call
     from finial.wire.grpc.serving.server_connection import ServerConnection
+
+_TOO_SLOW: Final = Status(Code.DEADLINE_EXCEEDED, "the request took too long to arrive")
 
 
 def sweep(connection: "ServerConnection[Any]", limits: Limits, now: float) -> None:
@@ -66,4 +69,4 @@ def _judge_call(
     elif call.stuck_since is None:
         call.stuck_since = now
     elif now - call.stuck_since >= limits.request_seconds:
-        connection.expire_slow(call)
+        connection.finish(call, _TOO_SLOW)

@@ -1,14 +1,20 @@
-"""Accepts TCP connections and shakes hands in TLS, a bounded number at once."""
+"""Accepts TCP connections and shakes hands in TLS, a bounded number at once.
+
+Each address has its share of the places. Connections beyond it are closed at once, so that a crowd
+from one address, which never shakes hands, keeps nobody else out.
+"""
 
 import asyncio
 import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from finial.runtime.clock import Clock
 from finial.wire.grpc.limits import Limits
+from finial.wire.network import network_of
 
 _log = logging.getLogger("finial.wire")
 _PAUSE_WITHOUT_DESCRIPTORS: Final = 1.0
@@ -35,6 +41,7 @@ class TlsListener:
         self._limits = limits
         self._clock = clock
         self._room = asyncio.Semaphore(limits.max_handshakes)
+        self._shares: Counter[str] = Counter()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._accepting = self._loop.create_task(self._accept())
@@ -49,12 +56,19 @@ class TlsListener:
     async def _accept(self) -> None:
         while True:
             await self._room.acquire()
-            accepted = await self._next()
-            task = self._loop.create_task(self._shake_hands(*accepted))
+            accepted, address = await self._next()
+            name = network_of(str(address[0]))
+            if self._shares[name] >= self._limits.max_handshakes_per_address:
+                _log.info("no TLS connection with %s: too many handshakes at once", address)
+                accepted.close()
+                self._room.release()
+                continue
+            self._shares[name] += 1
+            task = self._loop.create_task(self._shake_hands(accepted, address, name))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
-    async def _next(self) -> tuple[socket.socket, object]:
+    async def _next(self) -> tuple[socket.socket, Any]:
         while True:
             try:
                 return await self._loop.sock_accept(self._listening)
@@ -64,7 +78,7 @@ class TlsListener:
                 _log.exception("no connection can be accepted now")
                 await self._clock.sleep(_PAUSE_WITHOUT_DESCRIPTORS)
 
-    async def _shake_hands(self, accepted: socket.socket, address: object) -> None:
+    async def _shake_hands(self, accepted: socket.socket, address: object, name: str) -> None:
         try:
             await self._loop.connect_accepted_socket(
                 self._make,
@@ -75,4 +89,7 @@ class TlsListener:
         except (OSError, TimeoutError, ssl.SSLError) as failure:
             _log.info("no TLS connection with %s: %s", address, failure)
         finally:
+            self._shares[name] -= 1
+            if not self._shares[name]:
+                del self._shares[name]
             self._room.release()
