@@ -102,6 +102,8 @@ class Follower:
         known = self._known
         nodes = await self._datastore.load_nodes()
         entries = await self._datastore.load_entries()
+        # In the order in which they are kept, each finds its place at the end.
+        entries.sort(key=lambda entry: (entry.created_at, entry.id))
         gone_nodes = {str(node.id) for node in known.nodes} - {str(node.id) for node in nodes}
         gone = {entry.id for entry in known.entries} - {entry.id for entry in entries}
         known.nodes.apply(nodes, map(SpiffeId.parse, gone_nodes))
