@@ -21,6 +21,8 @@ from finial.wire.http2.engine import (
 
 _log = logging.getLogger("finial.wire")
 _PORTION: Final = 262_144
+_FRAME_HEAD: Final = 9
+_GOAWAY: Final = 0x7
 
 
 class Http2Connection(asyncio.Protocol):
@@ -94,6 +96,13 @@ class Http2Connection(asyncio.Protocol):
         except Exception:
             _log.exception("connection ended by a fault of ours")
             self.end(ErrorCode.INTERNAL_ERROR)
+            return
+        if self._engine.has_ended and _says_goodbye(data):
+            # Whoever leaves reads nothing more, and Go's clients leave with a last stream that
+            # libnghttp2 takes for a fault: to answer that would be a write for nothing.
+            self._closing = True
+            if self._transport is not None:
+                self._transport.close()
             return
         self._flush_due()
 
@@ -205,3 +214,13 @@ class Http2Connection(asyncio.Protocol):
     def ping_acknowledged(self) -> None:
         """The peer lives."""
         self.awaits_ping = False
+
+
+def _says_goodbye(received: bytes) -> bool:
+    """Whether a GOAWAY is among whole frames (RFC 9113 sections 4.1 and 6.8)."""
+    offset = 0
+    while offset + _FRAME_HEAD <= len(received):
+        if received[offset + 3] == _GOAWAY:
+            return True
+        offset += _FRAME_HEAD + int.from_bytes(received[offset : offset + 3], "big")
+    return False
