@@ -8,7 +8,6 @@ from typing import Any, Final
 from cli.up.children import Child, Ready
 from cli.up.configuration import Wishes, write_agent, write_server
 from cli.up.layout import Layout
-from cli.up.node_certificate import prepare
 from finial.runtime.clock import SystemClock
 from finial.runtime.entropy import SystemEntropy
 
@@ -55,10 +54,13 @@ class Pair:
             await asyncio.gather(starting, stopped, *keepers, return_exceptions=True)
 
     async def _start(self) -> dict[str, Any]:
-        prepare(self._layout.node, SystemEntropy())
-        write_server(self._layout, self._wishes, self._wishes.port, self._wishes.rest_port)
+        # What they read is written while they load their programs.
         await self._server.load()
         await self._agent.load()
+        from cli.up.node_certificate import prepare
+
+        prepare(self._layout.node, SystemEntropy())
+        write_server(self._layout, self._wishes, self._wishes.port, self._wishes.rest_port)
         server = await self._server.run()
         port, rest_port = server["grpc_address"][1], server["rest_address"][1]
         # A server that is started again has to come back where its agent looks for it.
