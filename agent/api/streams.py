@@ -18,7 +18,7 @@ from typing import Final
 from agent.api.answers import Answer, Answers, Subject
 from agent.api.call_records import CallRecords
 from agent.cache.view import Holdings
-from agent.operations.attest_caller import CallerAttestation, Findings, check
+from agent.operations.attest_caller import CallerAttestation, check
 from agent.operations.subscriptions import Subscriptions
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer
@@ -29,6 +29,29 @@ from finial.wire.grpc.call import Call
 NOT_SYNCED: Final = "the agent has not yet learned its entries from the server"
 
 
+class Changes:
+    """Lets any number of streams wait for the next change; one event for all of them is small."""
+
+    def __init__(self, published: Watch[Holdings]) -> None:
+        self._published = published
+        self._next = asyncio.Event()
+        published.follow(self._wake)
+
+    @property
+    def version(self) -> int:
+        """What to wait for the end of."""
+        return self._published.version
+
+    async def after(self, version: int) -> None:
+        """Wait until there is another version than that."""
+        while self._published.version == version:
+            await self._next.wait()
+
+    def _wake(self) -> None:
+        waited_for, self._next = self._next, asyncio.Event()
+        waited_for.set()
+
+
 @dataclass(frozen=True, slots=True)
 class Streaming:
     """What every stream needs; `hold` is how long one may be held, in seconds."""
@@ -36,7 +59,7 @@ class Streaming:
     answers: Answers
     attestation: CallerAttestation
     subscriptions: Subscriptions
-    published: Watch[Holdings]
+    changes: Changes
     records: CallRecords
     clock: Clock
     hold: float
@@ -47,20 +70,12 @@ async def stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject)
 
     Raises: Refusal of kind DENIED, UNAVAILABLE.
     """
+    following = _Following(streaming, call, subject)
     try:
-        await _stream(streaming, call, subject)
+        await following.run()
     except Refusal as refusal:
         streaming.records.refused(call, refusal)
         raise
-
-
-async def _stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject) -> None:
-    if not streaming.answers.is_synced:
-        raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
-    findings = await streaming.attestation.attest(call.peer)
-    following = _Following(streaming, call, subject, findings)
-    try:
-        await following.run()
     finally:
         following.close()
 
@@ -68,56 +83,57 @@ async def _stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject
 class _Following:
     """One open stream: what was sent last and which entries it is open for."""
 
-    __slots__ = ("_call", "_changed", "_entry_ids", "_findings", "_s", "_sent", "_stop", "_subject")
+    __slots__ = ("_call", "_entry_ids", "_s", "_sent", "_subject")
 
-    def __init__(
-        self,
-        streaming: Streaming,
-        call: Call[KernelPeer],
-        subject: Subject,
-        findings: Findings,
-    ) -> None:
+    def __init__(self, streaming: Streaming, call: Call[KernelPeer], subject: Subject) -> None:
         self._s = streaming
         self._call = call
         self._subject = subject
-        self._findings = findings
         self._sent: bytes | None = None
         self._entry_ids: tuple[str, ...] = ()
-        self._changed = asyncio.Event()
-        self._stop = streaming.published.follow(self._changed.set)
 
     async def run(self) -> None:
         """Answer now and after each change."""
+        if not self._s.answers.is_synced:
+            raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
+        findings = await self._s.attestation.attest(self._call.peer)
         held_until = self._s.clock.monotonic() + self._s.hold
         while True:
-            self._changed.clear()
-            answer = self._s.answers.answer(self._subject, self._findings.selectors)
-            left = held_until - self._s.clock.monotonic()
-            if await self._is_held(answer, left):
-                continue
-            await self._send(answer)
-            await self._changed.wait()
+            version = self._s.changes.version
+            answer = self._s.answers.answer(self._subject, findings.selectors)
+            if not answer.entry_ids and answer.message is None:
+                raise findings.no_identity()
+            self._subscribe(answer)
+            if self._is_held(answer, held_until):
+                await self._hold(version, held_until)
+            else:
+                await self._send(answer)
+                await self._s.changes.after(version)
             check(self._call.peer)
 
     def close(self) -> None:
-        """Stop following; nobody needs SVIDs for this stream any more."""
-        self._stop()
+        """Nobody needs SVIDs for this stream any more."""
         self._s.subscriptions.remove(self._entry_ids)
 
-    async def _is_held(self, answer: Answer, left: float) -> bool:
-        """Wait where there is nothing to send yet; whether there was a change to look at."""
-        if not answer.entry_ids and answer.message is None:
-            raise self._findings.no_identity()
-        self._subscribe(answer)
-        if self._sent is not None:
+    def _is_held(self, answer: Answer, held_until: float) -> bool:
+        """Whether there is nothing to send yet, or not all of it, and time to wait."""
+        if self._sent is not None or (answer.message is not None and not answer.pending):
             return False
-        if answer.message is not None and (not answer.pending or left <= 0):
-            return False
-        if left <= 0:
+        if self._s.clock.monotonic() < held_until:
+            return True
+        if answer.message is None:
             raise Refusal(Kind.UNAVAILABLE, "the SVID could not be signed in time")
-        await changed_within(self._changed, self._s.clock, left)
-        check(self._call.peer)
-        return True
+        return False
+
+    async def _hold(self, version: int, held_until: float) -> None:
+        left = held_until - self._s.clock.monotonic()
+        sleeper = asyncio.ensure_future(self._s.clock.sleep(left))
+        waiter = asyncio.ensure_future(self._s.changes.after(version))
+        try:
+            await asyncio.wait({sleeper, waiter}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+            waiter.cancel()
 
     async def _send(self, answer: Answer) -> None:
         # Without a message nothing is signed at this moment: the next change brings an answer.
@@ -136,14 +152,3 @@ class _Following:
         self._entry_ids = entry_ids
         if answer.pending:
             self._s.subscriptions.want()
-
-
-async def changed_within(changed: asyncio.Event, clock: Clock, seconds: float) -> None:
-    """Wait for the event, but no longer than that."""
-    sleeper = asyncio.ensure_future(clock.sleep(seconds))
-    waiter = asyncio.ensure_future(changed.wait())
-    try:
-        await asyncio.wait({sleeper, waiter}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        sleeper.cancel()
-        waiter.cancel()

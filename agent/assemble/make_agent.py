@@ -12,7 +12,7 @@ from agent.api.gate import Gate
 from agent.api.jwt import JwtProfile
 from agent.api.listeners import Listeners, make_listeners
 from agent.api.operator import Operated, operator
-from agent.api.streams import Streaming
+from agent.api.streams import Changes, Streaming
 from agent.api.workload_api import workload_api
 from agent.assemble.plugins import load_key_manager, load_workload_attestors
 from agent.assemble.trust import Terms, read_terms
@@ -223,7 +223,7 @@ def _workload_api(ground: _Ground, signing: Signing, records: CallRecords) -> Se
         answers,
         attestation,
         ground.subscriptions,
-        ground.published,
+        Changes(ground.published),
         records,
         ground.clock,
         agent.hold,
