@@ -145,7 +145,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path, **server_settings: Any) -> AsyncIterator[House]:
+async def house(
+    folder: Path, clock: StandingClock | None = None, **server_settings: Any
+) -> AsyncIterator[House]:
     """Run a server whose limits are off unless a test names them."""
     table = {
         "trust_domain": "example.org",
@@ -157,7 +159,7 @@ async def house(folder: Path, **server_settings: Any) -> AsyncIterator[House]:
     configured = settings.read(
         {"server": table, "plugins": {"key_manager": {"memory": {}}, **plugins}}
     )
-    clock, entropy, audit = StandingClock(), RepeatingEntropy(), Audit()
+    clock, entropy, audit = clock or StandingClock(), RepeatingEntropy(), Audit()
     async with AsyncExitStack() as stack:
         url = f"sqlite:///{folder}/ca.sqlite"
         datastore = await Datastore.open(url, clock, configured.server.domain)
