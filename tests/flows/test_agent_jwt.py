@@ -252,7 +252,7 @@ def test_whoever_has_no_identity_may_validate() -> None:
     ],
 )
 def test_a_bad_token_is_invalid(audience: str, changes: dict[str, Any]) -> None:
-    """WAPI-15, WAPI-41, WAPI-45: whatever is wrong with it, the answer is InvalidArgument."""
+    """WAPI-15, WAPI-41, WAPI-43, WAPI-45: whatever is wrong with it, the answer is InvalidArgument."""
 
     async def act(played: Scene) -> None:
         async with played.agent() as agent:
