@@ -18,11 +18,12 @@ from ca.api.grpc.svid import SvidService
 from ca.events.measures import Measures
 from ca.operations.server_identity import ServerIdentity
 from ca.operations.world import World
+from finial.runtime.process import room_for_connections
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import SpiffeId
 from finial.wire.grpc.health import health
-from finial.wire.grpc.limits import Limits
+from finial.wire.grpc.limits import Allowance, Limits
 from finial.wire.grpc.server import Server
 from finial.wire.grpc.service import Service
 from finial.wire.status import Code
@@ -30,6 +31,10 @@ from finial.wire.tls import server_context
 
 LAST_WORDS: Final = 1.0
 """Seconds in which a connection that will be closed can still say why."""
+
+MOST_CONNECTIONS: Final = 20_000
+STRANGERS: Final = Allowance(connections=512, message=288 * 1024, held=8 * 1024 * 1024)
+"""What those of one address without a certificate may take; a node's evidence fits into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +99,19 @@ def _server(world: World, services: Sequence[Service], measures: Measures) -> Se
     def finished(call: ServerCall, code: Code, seconds: float) -> None:
         measures.called(call.method, code.name, seconds)
 
+    limits = Limits(
+        max_connections=min(MOST_CONNECTIONS, room_for_connections(cost=1)),
+        max_connections_per_key=world.settings.server.connections_per_address,
+    )
     return Server(
         services,
         identify=identify,
         guard=Guard(world),
-        limits=Limits(max_connections_per_key=world.settings.server.connections_per_address),
+        limits=limits,
         finished=finished,
         clock=world.clock,
         connection_key=_key,
+        allowance=lambda peer: STRANGERS if _is_stranger(peer) else limits.allowance,
     )
 
 
@@ -115,4 +125,11 @@ def _close_soon(server: Server[Peer], outcasts: frozenset[SpiffeId]) -> None:
 
 
 def _key(peer: Peer) -> Hashable:
-    return "local" if isinstance(peer, LocalPeer) else peer.address
+    if isinstance(peer, LocalPeer):
+        return "local"
+    # Apart, so that strangers take nothing away from the agents behind the same address.
+    return peer.id is None, peer.network
+
+
+def _is_stranger(peer: Peer) -> bool:
+    return isinstance(peer, RemotePeer) and peer.id is None

@@ -8,6 +8,8 @@ from typing import Final
 _PR_SET_DUMPABLE: Final = 4
 _PR_GET_DUMPABLE: Final = 3
 UMASK: Final = 0o027
+RESERVED: Final = 256
+"""Descriptors for everything but connections: the database, files, the other listeners."""
 
 
 def harden_process() -> None:
@@ -34,6 +36,15 @@ def raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def room_for_connections(cost: int) -> int:
+    """How many connections may be open, each at the cost of so many descriptors.
+
+    Those that are reserved stay free, so that callers cannot keep us from our own files.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max((soft - RESERVED) // cost, 1)
 
 
 def is_dumpable() -> bool:

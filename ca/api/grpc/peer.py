@@ -11,6 +11,7 @@ from finial.runtime.peer import PeerGone, credentials
 from finial.spiffe.certificate import not_after
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
+from finial.wire.network import network_of
 from finial.wire.tls import Session, peer_id
 
 
@@ -41,6 +42,11 @@ class RemotePeer:
     serial: str = ""
     not_after: int = 0
     passes: dict[str, tuple[int, Ground]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def network(self) -> str:
+        """Whom limits count the caller for."""
+        return network_of(self.address)
 
 
 Peer = LocalPeer | RemotePeer

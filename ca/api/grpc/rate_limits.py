@@ -1,4 +1,6 @@
-"""How often one address may call; whoever asks too fast waits, up to their deadline.
+"""How often one address may call (of IPv6: one network).
+
+Whoever asks too fast waits, up to their deadline.
 
 Spec: SPIRE RL-01 to RL-05; callers on the server's socket are exempt.
 """
@@ -30,7 +32,7 @@ class Gate:
             return 0.0
         now = self._clock.monotonic()
         longest = LONGEST_WAIT if call.deadline is None else call.deadline - now
-        return self._limit.take(peer.address, count, now, longest)
+        return self._limit.take(peer.network, count, now, longest)
 
     async def enter(self, call: Call[Peer], count: int = 1) -> None:
         """Take tokens for a call and wait for them.

@@ -9,6 +9,7 @@ import pytest
 from finial.keys import memory
 from finial.runtime import plugins
 from finial.runtime.metrics import Metrics
+from finial.runtime.process import RESERVED, room_for_connections
 
 HARDENED = """
 import os, resource
@@ -111,3 +112,11 @@ def test_figures_are_told_under_our_own_names() -> None:
     assert 'finial_agent_sync_seconds_bucket{le="0.25"} 1.0' in text
     assert "process_open_fds" in text
     assert Metrics("agent").exposition().decode().count("finial_agent") == 0
+
+
+def test_callers_could_take_every_descriptor() -> None:
+    """Connections leave room for our own files, whatever the limit is and each costs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert room_for_connections(1) == max(soft - RESERVED, 1)
+    assert room_for_connections(soft) == 1
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
