@@ -6,6 +6,7 @@ from ca.events.audit import render, unaudited
 from ca.events.happened import ActorKind, CallRefused, Event
 from finial.runtime import journal
 from finial.runtime.clock import Clock
+from finial.wire.network import network_of
 
 
 class Journal(journal.Journal[Event]):
@@ -36,9 +37,16 @@ class Journal(journal.Journal[Event]):
                 super().record(*events)
 
 
+def _host(address: str) -> str:
+    """Leave out the port, where there is one: `host`, `host:port` or `[host]:port`."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
 def _sameness(refused: CallRefused) -> Hashable:
     who = refused.who
-    host = who.address.rpartition(":")[0]
+    host = network_of(_host(who.address))
     # Who is nobody makes up methods as they like, and comes from another port each time.
     method = "" if who.kind is ActorKind.NOBODY else refused.method
     return (who.kind, who.id, who.uid, host, method, refused.refusal.kind)

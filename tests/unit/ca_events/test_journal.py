@@ -194,3 +194,22 @@ def test_made_up_methods_make_no_end_of_figures() -> None:
     assert len(counts) == MAX_CALLS + 1
     assert found['finial_ca_call_seconds_count{code="other",method="other"}'] == 500
     assert found['finial_ca_call_seconds_count{code="UNIMPLEMENTED",method="/made/up1"}'] == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "lines"),
+    [
+        ("10.0.0.1", "10.0.0.2", 2),
+        ("10.0.0.1", "10.0.0.1:5", 1),
+        ("2001:db8::1", "[2001:db8::2]:77", 1),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", 2),
+    ],
+)
+def test_refusals_of_one_stranger_hid_those_of_others(one: str, other: str, lines: int) -> None:
+    """Unknown callers are told apart by address, with and without port; of IPv6 by network."""
+    stream = CountingStream()
+    journal = Journal(AuditLog(stream=stream), StandingClock())
+    for address in (one, other):
+        actor = Actor(ActorKind.NOBODY, address=address)
+        journal.record(CallRefused(actor, "/a", Refusal(Kind.DENIED, "no")))
+    assert len(stream.getvalue().splitlines()) == lines
