@@ -7,7 +7,7 @@ A plugin's module has `Settings`, a frozen dataclass, and `create`, whose shape 
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class SpendToken:
     A token that does not exist, was spent or has expired never gets an answer: the server refuses.
     """
 
-    token: str
+    token: str = field(repr=False)
 
 
 Question = Challenge | SpendToken

@@ -12,9 +12,10 @@ from ca.registry.page import Page
 from ca.registry.standing import banned
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
-from finial.spiffe.well_known import is_agent
+from finial.spiffe.well_known import AGENT_PREFIX, is_agent
 
 MAX_AGENT_VERSION: Final = 255
+_JOINED_BY_TOKEN: Final = f"{AGENT_PREFIX}/join_token"
 
 
 def find_agent(world: World, agent: SpiffeId) -> Node:
@@ -52,11 +53,17 @@ async def ban_agent(world: World, actor: Actor, agent: SpiffeId) -> None:
 
 
 async def evict_agent(world: World, actor: Actor, agent: SpiffeId) -> None:
-    """Forget an agent; it may attest again where its attestor allows that (BR-07).
+    """Forget an agent, and the join token by which it came (BR-07).
+
+    It may attest again where its attestor allows that.
 
     Raises: Refusal of kind INVALID, NOT_FOUND, UNAVAILABLE.
     """
     judge_agent_id(world, agent)
+    if agent.is_under(_JOINED_BY_TOKEN):
+        # Until it expires, the token would let the key that spent it come back. It goes first, so
+        # that whoever is interrupted here repeats the whole.
+        await world.datastore.delete_join_token(agent.path.rpartition("/")[2])
     try:
         node = await world.datastore.delete_node(agent)
     except Refusal as refusal:
@@ -70,10 +77,10 @@ async def post_status(world: World, agent: SpiffeId, version: str) -> None:
 
     Raises: Refusal of kind INVALID, NOT_FOUND, UNAVAILABLE.
     """
-    if len(version) > MAX_AGENT_VERSION:
+    if len(version) > MAX_AGENT_VERSION or not version.isprintable():
         raise Refusal(
             Kind.INVALID,
-            f"agent version is longer than {MAX_AGENT_VERSION} characters",
+            f"agent version is not of at most {MAX_AGENT_VERSION} printable characters",
             field="agent_version",
         )
     if version and find_agent(world, agent).agent_version != version:

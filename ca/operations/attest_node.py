@@ -8,7 +8,7 @@ and a crash loses nothing.
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -39,7 +39,7 @@ class Attestation:
     """What opens an attestation: the attestor's name, its payload, a CSR for the agent's key."""
 
     type: str
-    payload: bytes
+    payload: bytes = field(repr=False)  # a join token is its own payload
     csr: bytes
     address: Address | None = None
 

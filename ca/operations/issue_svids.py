@@ -5,7 +5,7 @@ then the answer. Nothing but the ledger touches the database.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -50,7 +50,7 @@ class IssuedJwt:
     """A JWT-SVID and its row of the ledger."""
 
     id: SpiffeId
-    token: str
+    token: str = field(repr=False)
     issued: Issued
 
 

@@ -60,7 +60,12 @@ def judge_attestation(known: Node | None) -> None:
 
 
 def renewed(node: Node, serial: str, expires_at: int) -> Node:
-    """The node once it was given another SVID, good beside the one it has (BR-03)."""
+    """The node once it was given another SVID, good beside the one it has (BR-03).
+
+    Raises: Refusal of kind DENIED for a node that was banned while its SVID was made.
+    """
+    if node.banned:
+        raise _denied(f'agent "{node.id}" is banned', Reason.AGENT_BANNED)
     return replace(node, new_serial_number=serial, new_expires_at=expires_at)
 
 

@@ -27,6 +27,10 @@ from finial.wire.grpc.service import Service, service
 from finial.wire.pb import agent_pb2, types_pb2
 from finial.wire.pb.well_known import Empty
 
+ATTESTATION_SECONDS: Final = 60.0
+"""How long anybody may keep us waiting for evidence."""
+SHORTEST_CHOSEN_TOKEN: Final = 16
+
 DESCRIPTOR: Final = agent_pb2.DESCRIPTOR.services_by_name["Agent"]
 
 
@@ -85,6 +89,9 @@ class AgentService:
 
     async def _attest(self, call: ServerCall) -> None:
         await self._gates.attestation.enter(call)
+        # A client need not set a deadline, and one without evidence would wait here for ever.
+        latest = self._world.clock.monotonic() + ATTESTATION_SECONDS
+        call.deadline = latest if call.deadline is None else min(call.deadline, latest)
         first = await anext(call, None)
         attestation = _attestation(call, first)
 
@@ -116,6 +123,7 @@ class AgentService:
         self, call: ServerCall, request: agent_pb2.CreateJoinTokenRequest
     ) -> types_pb2.JoinToken:
         alias = spiffe_id_from(request.agent_id) if request.HasField("agent_id") else None
+        _judge_chosen(request.token)
         made = await create_join_token(
             self._world, actor_of(call), request.ttl, text=request.token, alias=alias
         )
@@ -146,6 +154,18 @@ def _attestation(call: ServerCall, first: agent_pb2.AttestAgentRequest | None) -
     peer = call.peer
     address = ip_address(peer.address) if isinstance(peer, RemotePeer) else None
     return Attestation(data.type, data.payload, csr, address)
+
+
+def _judge_chosen(token: str) -> None:
+    # An agent shows a token's name before it knows the server, and a short token can be guessed
+    # from its name.
+    if token and len(token) < SHORTEST_CHOSEN_TOKEN:
+        raise Refusal(
+            Kind.INVALID,
+            f"a join token that is chosen has at least {SHORTEST_CHOSEN_TOKEN} characters",
+            field="token",
+            remedy="leave it out to have one made",
+        )
 
 
 def _malformed(fault: str) -> Refusal:

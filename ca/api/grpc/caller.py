@@ -68,10 +68,16 @@ class Guard:
         entries = known.entries
         admin = caller_id in self._admins or entries.has_admin(caller_id)
         downstream = entries.has_downstream(caller_id)
-        agent = Ground.AGENT in accepted and self._may_be_agent(caller_id)
-        caller = Caller(admin=admin, downstream=downstream, agent=agent, id=caller_id)
+        agent = self._may_be_agent(caller_id)
+        caller = Caller(
+            admin=admin,
+            downstream=downstream,
+            agent=agent and Ground.AGENT in accepted,
+            id=caller_id,
+        )
         call.caller = authorize(call.method, caller)
-        if call.caller is not Ground.AGENT:
+        # One that is an administrator too can be banned all the same.
+        if not agent:
             _judge_expiry(peer, now)
             peer.passes[call.method] = known.sequence, call.caller
             return None
@@ -87,6 +93,8 @@ class Guard:
 
 def tell(world: World, actor: Actor, method: str, refusal: Refusal) -> None:
     """Tell the journal of a refusal; when that fails, the refusal still stands."""
+    if refusal.kind is Kind.INTERNAL:
+        _logger.error("%s met a bug: %s", method, refusal, exc_info=refusal)
     if refusal.kind in _NOT_A_NO:
         return
     try:
@@ -111,6 +119,19 @@ def agent_of(call: ServerCall) -> SpiffeId:
 def expiry_of(call: ServerCall) -> float:
     """Say when the SVID expires by which a call is made; a local caller has none."""
     return call.peer.not_after if isinstance(call.peer, RemotePeer) else math.inf
+
+
+def serial_of(call: ServerCall) -> str:
+    """Say which SVID a call is made by; a local caller has none."""
+    return call.peer.serial if isinstance(call.peer, RemotePeer) else ""
+
+
+def judge_again(world: World, call: ServerCall) -> None:
+    """Judge the agent that makes a call which goes on, by what is known of it now.
+
+    Raises: Refusal of kind DENIED, with the reason.
+    """
+    standing_of(world, agent_of(call), serial_of(call), int(expiry_of(call)))
 
 
 def _actor(peer: Peer, kind: ActorKind) -> Actor:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from ca.api.grpc.caller import ServerCall, agent_of, expiry_of
+from ca.api.grpc.caller import ServerCall, agent_of, expiry_of, serial_of
 from ca.api.grpc.rate_limits import Gates
 from ca.operations.administer_tokens import prove_bundle
 from ca.operations.follow import greet
@@ -28,7 +28,7 @@ def follow_service(world: World) -> Service:
         first: follow_pb2.Up | None = await anext(call, None)
         if first is None or first.WhichOneof("message") != "hello":
             raise Refusal(Kind.INVALID, "the first message of the stream is not hello")
-        stream = world.streams.open(agent_of(call), expiry_of(call))
+        stream = world.streams.open(agent_of(call), expiry_of(call), serial_of(call))
         greet(world, stream, first.hello.versions)
         listening = asyncio.ensure_future(_listen(world, call, stream))
         try:

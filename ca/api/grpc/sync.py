@@ -3,13 +3,15 @@
 The rules (spire-wire 6.3): the first message has the mask and no ids. Up to a page of entries is
 answered by one message with all of them. More are answered by their revisions, a page a message;
 then each message with ids is answered by those entries, a page a message. `more` is false on the
-last message of each answer. Ids that are not, or no longer, the agent's are silently missing.
+last message of each answer. Ids that are not, or no longer, the agent's are silently missing. The
+agent is judged again at each of its messages, because it may hold the conversation for days.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar
+from itertools import accumulate
+from typing import Any, Final, TypeVar
 
-from ca.api.grpc.caller import ServerCall, agent_of
+from ca.api.grpc.caller import ServerCall, agent_of, judge_again
 from ca.api.grpc.entry_messages import entry_message
 from ca.api.grpc.masks import ENTRY_FIELDS, Fields, masked
 from ca.operations.authorized_entries import authorized_entries, authorized_entry
@@ -19,6 +21,7 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.pb import entry_pb2
 
 PAGE: Final = 500
+LARGEST: Final = 3 * 1024 * 1024
 T = TypeVar("T")
 
 
@@ -29,8 +32,9 @@ async def sync_entries(world: World, call: ServerCall) -> None:
         return
     fields = _judge_first(first)
     entries = authorized_entries(world, agent_of(call))
-    if len(entries) <= PAGE:
-        await call.send(_entries_message(entries, fields))
+    whole = _entries_message(entries, fields) if len(entries) <= PAGE else None
+    if whole is not None and whole.ByteSize() <= LARGEST:
+        await call.send(whole)
     else:
         for page, more in pages(entries):
             await call.send(_revisions_message(page, more))
@@ -55,19 +59,33 @@ async def _answer(
     request: entry_pb2.SyncAuthorizedEntriesRequest,
     fields: Fields,
 ) -> None:
+    judge_again(world, call)
     agent = agent_of(call)
     wanted = sorted(set(request.ids))
     found = [entry for each in wanted if (entry := authorized_entry(world, agent, each))]
-    for page, more in pages(found):
-        message = _entries_message(page, fields)
-        message.more = more
-        await call.send(message)
+    messages = [entry_message(entry, fields) for entry in found]
+    for page, more in pages(messages, LARGEST):
+        response = entry_pb2.SyncAuthorizedEntriesResponse(entries=page, more=more)
+        await call.send(response)
 
 
-def pages(items: Sequence[T]) -> Iterator[tuple[Sequence[T], bool]]:
-    """Cut items into pages, at least one, and say of each whether another follows."""
-    for start in range(0, max(len(items), 1), PAGE):
-        yield items[start : start + PAGE], start + PAGE < len(items)
+def pages(items: Sequence[T], largest: int = 0) -> Iterator[tuple[Sequence[T], bool]]:
+    """Cut items into pages, at least one, and say of each whether another follows.
+
+    With `largest`, items are messages, of which a page holds no more than so many bytes (or one).
+    """
+    start = 0
+    while True:
+        end = start + (_fitting(items[start : start + PAGE], largest) if largest else PAGE)
+        yield items[start:end], end < len(items)
+        if end >= len(items):
+            return
+        start = end
+
+
+def _fitting(messages: Sequence[Any], largest: int) -> int:
+    sizes = accumulate(message.ByteSize() for message in messages)
+    return max(len([size for size in sizes if size <= largest]), 1)
 
 
 def _entries_message(

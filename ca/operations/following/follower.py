@@ -7,7 +7,7 @@ fell behind what is still kept reads everything again; agents are told after mem
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ca.datastore.changes import News
 from ca.datastore.datastore import Datastore
@@ -28,6 +28,8 @@ from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason, Refusal
 
 _STEP = 1000
+# No reason goes with it: the agent itself, which has the new SVID, only has to open another one.
+_REPLACED = Refusal(Kind.UNAVAILABLE, "the SVID that opened this stream was replaced")
 _logger = logging.getLogger("finial.ca.follower")
 
 
@@ -106,10 +108,12 @@ class Follower:
         entries.sort(key=lambda entry: (entry.created_at, entry.id))
         gone_nodes = {str(node.id) for node in known.nodes} - {str(node.id) for node in nodes}
         gone = {entry.id for entry in known.entries} - {entry.id for entry in entries}
+        await self._read_bundles()
+        # From here on nobody else runs before memory is whole again.
         known.nodes.apply(nodes, map(SpiffeId.parse, gone_nodes))
         known.entries.apply(entries, gone)
-        await self._read_bundles()
         known.sequence = sequence
+        self._end_streams(tuple(self._streams.agents), sequence)
         self._newest = max(self._newest, sequence)
         self._streams.tell_all(Changed(ENTRIES, sequence))
 
@@ -128,11 +132,7 @@ class Follower:
         before = {agent: self._known.nodes.get(agent) for agent in agents}
         after = {node.id: node for node in news.nodes}
         self._known.nodes.apply(news.nodes, (each for each in agents if each not in after))
-        outcasts = frozenset(filter(self._is_outcast, agents))
-        for agent in outcasts:
-            self._tell_standing(agent, sequence)
-        if outcasts:
-            self._cast_out(outcasts)
+        self._end_streams(agents, sequence)
         return frozenset(
             agent
             for agent, old in before.items()
@@ -149,6 +149,20 @@ class Follower:
         if own is not None and own != known.bundle.value:
             known.bundle.set(own)
             self._streams.tell_all(bundle_change(known))
+
+    def _end_streams(self, agents: Iterable[SpiffeId], sequence: int) -> None:
+        """End the streams of those that were cast out, and those of SVIDs that were replaced."""
+        agents = tuple(agents)
+        outcasts = frozenset(filter(self._is_outcast, agents))
+        for agent in outcasts:
+            self._tell_standing(agent, sequence)
+        if outcasts:
+            self._cast_out(outcasts)
+        for agent in agents:
+            node = self._known.nodes.get(agent)
+            for stream in self._streams.of(agent):
+                if node and stream.serial not in ("", node.serial_number, node.new_serial_number):
+                    stream.end(_REPLACED)
 
     def _is_outcast(self, agent: SpiffeId) -> bool:
         node = self._known.nodes.get(agent)

@@ -19,6 +19,7 @@ from finial.spiffe.refusal import Kind, Reason, Refusal
 MAX_QUESTIONS: Final = 64
 MAX_NAMED_IDS: Final = 1000
 MAX_TOPICS: Final = 32
+MAX_TOPIC_LENGTH: Final = 64
 
 ENTRIES: Final = "entries"
 BUNDLE: Final = "bundle"
@@ -58,7 +59,8 @@ _HEARTBEAT = Heartbeat()
 class AgentStream:
     """What one connected agent has yet to be told.
 
-    `expires_at` is the end of the SVID that it showed, in Unix seconds.
+    `serial` is the serial number of the SVID that it showed, and `expires_at` its end in Unix
+    seconds.
     """
 
     __slots__ = (
@@ -71,10 +73,12 @@ class AgentStream:
         "agent",
         "applied",
         "expires_at",
+        "serial",
     )
 
-    def __init__(self, agent: SpiffeId, expires_at: float = math.inf) -> None:
+    def __init__(self, agent: SpiffeId, expires_at: float = math.inf, serial: str = "") -> None:
         self.agent = agent
+        self.serial = serial
         self.expires_at = expires_at
         self.applied: dict[str, int] = {}
         self._changes: dict[str, Changed] = {}
@@ -106,7 +110,9 @@ class AgentStream:
         self._wake()
 
     def note_applied(self, topic: str, version: int) -> None:
-        """Remember what the agent says it has applied, of a bounded number of topics."""
+        """Remember what the agent says it has applied, of a bounded number of short topics."""
+        if len(topic) > MAX_TOPIC_LENGTH:
+            return
         if topic in self.applied or len(self.applied) < MAX_TOPICS:
             self.applied[topic] = version
 
@@ -166,12 +172,12 @@ class Streams:
         """The agents that hold a stream."""
         return self._by_agent.keys()
 
-    def open(self, agent: SpiffeId, expires_at: float = math.inf) -> AgentStream:
+    def open(self, agent: SpiffeId, expires_at: float = math.inf, serial: str = "") -> AgentStream:
         """Add a stream; the oldest of an agent that has too many is ended."""
         streams = self._by_agent.setdefault(agent, [])
         if len(streams) >= self._per_agent:
             streams.pop(0).end(Refusal(Kind.EXHAUSTED, "the agent has opened too many streams"))
-        stream = AgentStream(agent, expires_at)
+        stream = AgentStream(agent, expires_at, serial)
         streams.append(stream)
         return stream
 

@@ -94,3 +94,10 @@ def test_a_banned_agent_cannot_attest_until_it_is_evicted() -> None:
     assert caught.value.detail == "failed to attest: agent is banned"
     judge_attestation(node())
     judge_attestation(None)
+
+
+def test_a_node_that_was_banned_meanwhile_is_not_renewed() -> None:
+    """BR-06: between the judgement of a renewal and its storing an administrator may ban."""
+    with pytest.raises(Refusal) as caught:
+        renewed(banned(node()), "2", 1_800_007_200)
+    assert caught.value.reason is Reason.AGENT_BANNED
