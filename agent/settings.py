@@ -42,6 +42,9 @@ def _positive(value: float) -> str | None:
 class Agent:
     """The table `[agent]`; durations are seconds here and `5s` or `1h30m` in a file.
 
+    `metrics_file` is written every 15 seconds in Prometheus' text format, for a collector of text
+    files (its name ends in `.prom`): an agent opens no port.
+
     Trust in the server comes from one of `join_file`, `trust_bundle_path`, `trust_bundle_sha256`
     (of an authority's certificate) and `insecure_bootstrap`; a bundle that was stored already is
     used first.
@@ -72,6 +75,7 @@ class Agent:
     attestation_timeout: Duration = setting(10.0, check=_positive)
     hold: Duration = setting(30.0, check=_positive)
     audit_log: Path | None = None
+    metrics_file: Path | None = None
     log_level: Literal["debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"] = "info"
     log_format: Literal["text", "json"] = "text"
 

@@ -31,6 +31,9 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import X509Svid
 
 SHORTEST_WAIT: Final = 0.05
+STEADY: Final = 10.0
+"""A stream that was open for so many seconds is no failed attempt."""
+
 FINAL: Final = frozenset({Kind.INVALID, Kind.DENIED, Kind.PRECONDITION, Kind.UNIMPLEMENTED})
 log = logging.getLogger("finial.agent.tasks")
 
@@ -76,7 +79,7 @@ class Tasks:
                 self.member.heed(refusal)
                 self._judge_failure(step, refusal)
                 log.warning("%s failed: %s", step.value, refusal)
-                await self.clock.sleep(self._delay(failures))
+                await self._pause(failures)
                 failures += 1
 
     async def synchronise(self) -> None:
@@ -88,21 +91,23 @@ class Tasks:
             try:
                 await self.sync.run(self.servers)
                 failures = 0
+                self.link.reached.set()
                 await self.listener.applied(ENTRIES, version)
             except Refusal as refusal:
                 failures = await self._failed("the synchronisation", refusal, failures)
                 self.link.stale.set()
                 continue
             self._heed_taint()
-            interval = self.safety_poll if self.link.pushed else self.poll
+            interval = self.safety_poll if self.link.connected else self.poll
             if not await within(self.link.stale.wait(), self.clock, interval):
                 self.link.ask(bundles=True)
 
     async def follow(self) -> None:
-        """Keep the stream of changes open; where the server has none, polling stays."""
+        """Keep the stream of changes open; while there is none, the server is polled."""
         failures = 0
         while True:
             await self._attested()
+            begun = self.clock.monotonic()
             svid = self.member.standing.value.svid
             listening = asyncio.ensure_future(self.listener.run(self.servers))
             try:
@@ -113,7 +118,10 @@ class Tasks:
                     log.info("the server has no stream of changes, so it is polled")
                     await self.clock.sleep(LONGEST_SLEEP)
                     continue
-                failures = await self._failed("the stream of changes", refusal, failures)
+                steady = self.clock.monotonic() - begun >= STEADY
+                failures = await self._failed(
+                    "the stream of changes", refusal, 0 if steady else failures
+                )
             finally:
                 listening.cancel()
 
@@ -210,11 +218,14 @@ class Tasks:
             return failures
         say = log.info if refusal.kind in UNREACHED else log.warning
         say("%s failed: %s", what, refusal)
-        await self.clock.sleep(self._delay(failures))
+        await self._pause(failures)
         return failures + 1
 
-    def _delay(self, failures: int) -> float:
-        return _BACKOFF.delay(failures, self.entropy.between(0.0, 1.0))
+    async def _pause(self, failures: int) -> None:
+        """Wait before the next attempt, but not when a server has answered another task."""
+        delay = _BACKOFF.delay(failures, self.entropy.between(0.0, 1.0))
+        self.link.reached.clear()
+        await within(self.link.reached.wait(), self.clock, delay)
 
     def _heed_taint(self) -> None:
         """Renew our own SVID at once if its authority was tainted (SPIRE BR-01)."""

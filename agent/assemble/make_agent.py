@@ -55,6 +55,10 @@ class Parts:
     serving: Watch[Mapping[str, bool]]
     publishing: Callable[[], Awaitable[None]]
 
+    def is_connected(self) -> bool:
+        """Whether a server's stream of changes is open."""
+        return self.tasks.link.connected
+
 
 @dataclass(frozen=True, slots=True)
 class _Ground:

@@ -5,6 +5,7 @@ import gc
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -17,12 +18,14 @@ from agent.events.measures import Measures
 from agent.settings import Settings
 from finial.runtime.clock import Clock, SystemClock
 from finial.runtime.entropy import Entropy, SystemEntropy
+from finial.runtime.files import write_public
 from finial.runtime.metrics import Metrics
 from finial.runtime.process import harden_process
 from finial.runtime.supervision import Supervisor
 from finial.spiffe.identity import SpiffeId
 
 GRACE: Final = 5.0
+METRICS_SECONDS: Final = 15.0
 log = logging.getLogger("finial.agent")
 
 
@@ -62,7 +65,12 @@ async def run(
             entropy=entropy,
             version=version("finial"),
         )
-        await _serve(settings, parts, Supervisor(clock, entropy), ready)
+        supervisor = Supervisor(clock, entropy)
+        if settings.agent.metrics_file is not None:
+            path = settings.agent.metrics_file
+            supervisor.start("metrics", partial(write_metrics, metrics, path, clock))
+        _read_metrics(parts, metrics)
+        await _serve(settings, parts, supervisor, ready)
 
 
 async def _serve(
@@ -91,6 +99,21 @@ def start_tasks(parts: Parts, supervisor: Supervisor) -> None:
     supervisor.start("stream of changes", tasks.follow)
     supervisor.start("workloads' SVIDs", tasks.keep_svids)
     supervisor.start("status report", tasks.report_status)
+
+
+async def write_metrics(metrics: Metrics, path: Path, clock: Clock) -> None:
+    """Write the metrics to a file again and again. Raises: OSError."""
+    while True:
+        await asyncio.to_thread(write_public, path, metrics.exposition())
+        await clock.sleep(METRICS_SECONDS)
+
+
+def _read_metrics(parts: Parts, metrics: Metrics) -> None:
+    holdings, gate = parts.tasks.holdings, parts.listeners.gate
+    metrics.reading("entries", "Entries to serve.", lambda: len(holdings.value.entitlements))
+    metrics.reading("held_x509_svids", "X.509-SVIDs held.", lambda: len(holdings.value.svids))
+    metrics.reading("calls", "Calls of workloads that are open.", lambda: gate.open_calls)
+    metrics.reading("connected", "Whether the server is followed.", parts.is_connected)
 
 
 async def _announce(settings: Settings, parts: Parts, ready: Callable[[Running], None]) -> None:

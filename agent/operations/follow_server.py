@@ -15,7 +15,7 @@ from agent.upstream.servers import Servers
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.bundle_document import parse_spiffe_bundle
 from finial.spiffe.identity import TrustDomain
-from finial.spiffe.refusal import Kind, Reason, Refusal
+from finial.spiffe.refusal import Reason, Refusal
 
 FEDERATION: Final = "federation"
 STANDING: Final = "standing"
@@ -45,13 +45,13 @@ class Listener:
                 self._following = Following(stream)
                 await self._following.hello({ENTRIES: self._link.synced_version})
                 self._link.connected = True
-                self._link.pushed = True
+                self._link.reached.set()
                 # Whatever changed while nobody told us is found by comparing once.
                 self._link.ask(bundles=True)
                 await self._following.listen(self._told)
-        except Refusal as refusal:
-            if refusal.kind is Kind.UNIMPLEMENTED:
-                self._link.pushed = False
+        except Refusal:
+            # From here on nobody tells us: we look ourselves, now and then.
+            self._link.ask(bundles=False)
             raise
         finally:
             self._following = None

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 class Link:
     """The state of the connection; times are Unix seconds.
 
-    `stale` is set when entries or bundles have to be compared with the server's; `pushed` tells
+    `stale` is set when entries or bundles have to be compared with the server's; `connected` tells
     whether the server says by a stream when that is, so that polling is only for safety.
+    `reached` is set when a server has answered, for whoever waits before trying again.
     """
 
     stale: asyncio.Event = field(default_factory=asyncio.Event)
     bundles_stale: bool = True
     entries_version: int = 0
-    pushed: bool = False
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
     connected: bool = False
     last_sync: float = 0.0
     synced_version: int = 0
