@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -11,8 +12,26 @@ from cli.printing import print_json
 from finial.runtime.logging import setup
 from finial.spiffe.refusal import Kind, Refusal
 
+if TYPE_CHECKING:
+    from agent.settings import Settings
+
 T = TypeVar("T")
 Ready = Callable[[Any], None]
+DEFAULT_AGENT: Final = Path("/etc/finial/agent.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWishes:
+    """What the command line says of an agent; `join_file` `-` is standard input."""
+
+    config: Path | None = None
+    join_file: str | None = None
+    data_dir: Path | None = None
+
+    @property
+    def file(self) -> Path:
+        """The configuration file to read, or to name."""
+        return self.config or DEFAULT_AGENT
 
 
 def _no_one(_: Any) -> None:
@@ -32,19 +51,16 @@ def run_server(config: Path, *, check: bool, output: str) -> None:
         server(config)()
 
 
-def run_agent(config: Path, *, check: bool, join_file: str | None, output: str) -> None:
+def run_agent(wishes: AgentWishes, *, check: bool, output: str) -> None:
     """Run an agent, or check its configuration."""
     from agent.assemble.plugins import judge_plugins
-    from agent.settings import load
 
-    found = configured(load, config)
-    if join_file is not None:
-        found = configured(lambda _: _joining(found, join_file), config)
     if check:
-        configured(lambda _: judge_plugins(found), config)
-        _valid(config, output)
+        found = agent_settings(wishes)
+        configured(lambda _: judge_plugins(found), wishes.file)
+        _valid(wishes.file, output)
     else:
-        agent(config, join_file)()
+        agent(wishes)()
 
 
 def server(config: Path, ready: Ready = _no_one) -> Callable[[], None]:
@@ -63,22 +79,32 @@ def server(config: Path, ready: Ready = _no_one) -> Callable[[], None]:
     return start
 
 
-def agent(config: Path, join_file: str | None = None, ready: Ready = _no_one) -> Callable[[], None]:
+def agent(wishes: AgentWishes, ready: Ready = _no_one) -> Callable[[], None]:
     """Load the agent's program; what is returned reads its configuration and runs it.
 
     Raises (when called): Refusal.
     """
     from agent.assemble import run
-    from agent.settings import load
 
     def start() -> None:
-        found = configured(load, config)
-        if join_file is not None:
-            found = configured(lambda _: _joining(found, join_file), config)
+        found = agent_settings(wishes)
         setup(found.agent.log_level, found.agent.log_format)
-        in_loop(lambda: run(found, ready), config)
+        in_loop(lambda: run(found, ready), wishes.file)
 
     return start
+
+
+def agent_settings(wishes: AgentWishes) -> "Settings":
+    """Read an agent's configuration, and let the command line have the last word.
+
+    Raises: Refusal of kind INVALID.
+    """
+    from agent.settings import load, read
+
+    # A join string names everything that an agent needs, so that no file has to exist.
+    needs_file = wishes.config is not None or wishes.join_file is None or DEFAULT_AGENT.exists()
+    found = configured(load if needs_file else lambda _: read({"agent": {}}), wishes.file)
+    return configured(lambda _: _overruled(found, wishes), wishes.file)
 
 
 def configured(load: Callable[[Path], T], config: Path) -> T:
@@ -117,17 +143,19 @@ def in_loop(program: Callable[[], Coroutine[Any, Any, None]], config: Path) -> N
         raise Refusal(Kind.PRECONDITION, f"cannot start: {fault}") from fault
 
 
-def _joining(found: Any, join_file: str) -> Any:
-    place = Path("/dev/stdin" if join_file == "-" else join_file)
-    # A join string brings trust, servers and trust domain; what the file says of these steps back.
-    own = dataclasses.replace(
-        found.agent,
-        join_file=place,
-        trust_bundle_path=None,
-        trust_bundle_sha256="",
-        insecure_bootstrap=False,
-    )
-    return dataclasses.replace(found, agent=own)
+def _overruled(found: "Settings", wishes: AgentWishes) -> "Settings":
+    changes: dict[str, Any] = {}
+    if wishes.data_dir is not None:
+        changes["data_dir"] = wishes.data_dir
+    if wishes.join_file is not None:
+        # A join string brings trust, servers and trust domain; the file's word on trust steps back.
+        changes |= {
+            "join_file": Path("/dev/stdin" if wishes.join_file == "-" else wishes.join_file),
+            "trust_bundle_path": None,
+            "trust_bundle_sha256": "",
+            "insecure_bootstrap": False,
+        }
+    return dataclasses.replace(found, agent=dataclasses.replace(found.agent, **changes))
 
 
 def _unusable(config: Path, problems: Sequence[str]) -> Refusal:

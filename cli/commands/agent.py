@@ -30,27 +30,37 @@ def agent() -> None:
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="agent.toml; see examples/agent.toml.",
+    help="See examples/agent.toml; /etc/finial/agent.toml if it exists.",
 )
-@click.option("--check", is_flag=True, help="Validate the configuration and start nothing.")
 @click.option(
     "--join-file",
     metavar="FILE",
     help="A join string, of `finial token create`; `-` is standard input.",
 )
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Takes the place of data_dir in the configuration.",
+)
+@click.option("--check", is_flag=True, help="Validate the configuration and start nothing.")
 @output_option
-def run_(config: Path, check: bool, join_file: str | None, output: str) -> None:
+def run_(
+    config: Path | None, join_file: str | None, data_dir: Path | None, check: bool, output: str
+) -> None:
     """Run the agent of this node until SIGTERM.
+
+    With a join string no configuration is needed: it names the servers and the trust domain, and
+    proves each side to the other.
 
     \b
     Examples:
+      finial agent run --join-file join
+      finial agent run --config /etc/finial/agent.toml
       finial agent run --config /etc/finial/agent.toml --check
-      finial agent run --config /etc/finial/agent.toml --join-file join
     """
-    from cli.running import run_agent
+    from cli.running import AgentWishes, run_agent
 
-    run_agent(config, check=check, join_file=join_file, output=output)
+    run_agent(AgentWishes(config, join_file, data_dir), check=check, output=output)
 
 
 @agent.command("list")

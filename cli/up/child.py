@@ -23,8 +23,10 @@ def main() -> int:
     """Run the program and return its exit status."""
     program, config, parent = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     _follow_into_death(parent)
-    load = running.server if program == "server" else running.agent
-    start = load(config, ready=_tell)
+    if program == "server":
+        start = running.server(config, _tell)
+    else:
+        start = running.agent(running.AgentWishes(config), _tell)
     if not sys.stdin.readline():
         return 0
     return run(click.Command("child", callback=start), [])

@@ -226,13 +226,11 @@ def test_agents_are_administered(world: Up) -> None:
 
 
 def test_a_second_agent_joins_by_one_command(world: Up) -> None:
-    """`finial agent run --join-file -` takes the join string; the ban ends the agent."""
+    """`finial agent run --join-file -` takes all it needs; a ban ends the agent."""
     made = world.finial("token", "create", "--ttl", "60")
     assert made["value"] not in json.dumps(world.finial("token", "list"))
     with short_folder() as folder:
-        config = folder / "agent.toml"
-        config.write_text(f'[agent]\ndata_dir = "{folder}/d"\n[plugins.workload_attestor.unix]\n')
-        command = [sys.executable, "-m", "cli", "agent", "run", "--config", str(config)]
+        command = [sys.executable, "-m", "cli", "agent", "run", f"--data-dir={folder}/d"]
         with running([*command, "--join-file", "-"], stdin=subprocess.PIPE) as process:
             assert process.stdin is not None
             process.stdin.write(made["join"])
