@@ -56,7 +56,7 @@ def test_h2spec_finds_what_is_explained(h2spec: Path, tmp_path: Path, engine: En
 async def judge(h2spec: Path, engine: EngineName, report: Path) -> None:
     server: Server[Any] = Server([Echo().service()], identify=lambda transport: "", engine=engine)
     host, port = await server.listen_tcp("127.0.0.1", 0, None)
-    arguments = ["-h", host, "-p", str(port), "--path", "/echo.Echo/Say", "-o", "1"]
+    arguments = ["-h", host, "-p", str(port), "--path", "/echo.Echo/Say", "-o", "3"]
     process = await asyncio.create_subprocess_exec(
         str(h2spec), *arguments, "-j", str(report), stdout=asyncio.subprocess.DEVNULL
     )
