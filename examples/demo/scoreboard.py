@@ -104,22 +104,22 @@ class Scoreboard:
         )
 
     def _table(self) -> object:
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(title=f"two services over rotated mTLS, {self.elapsed:.0f} s")
-        for heading in ("service", "SPIFFE ID", "serial", "time left", "bundle"):
-            table.add_column(heading)
-        for heading in ("rotations", "calls", "failed"):
+        title = f"two services over rotated mTLS, {self.elapsed:.0f} s"
+        table = Table(title=title, box=SIMPLE_HEAD)  # fits into 80 columns
+        for heading in ("SPIFFE ID", "serial", "time left"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("rotated", "calls", "failed"):
             table.add_column(heading, justify="right")
         for row in self.rows:
             left = row.seconds_left
             colour = "green" if left > 2 else "yellow"
             table.add_row(
-                row.name,
                 row.said.get("spiffe_id", "waiting for its identity"),
-                f"..{row.said.get('serial', '')}",
-                f"[{colour}]{'█' * int(left):<8}[/] {left:3.1f} s",
-                f"{row.said.get('authorities', 0)} CA",
+                f"..{row.said.get('serial', '')[-6:]}",
+                f"[{colour}]{'█' * round(left / 2):<4}[/] {left:3.1f} s",
                 str(row.rotations),
                 str(row.calls),
                 f"[red]{row.failed}[/]" if row.failed else "0",
