@@ -96,3 +96,11 @@ def test_there_is_always_a_page() -> None:
     assert list(pages([])) == [([], False)]
     assert [(len(page), more) for page, more in pages(range(500))] == [(500, False)]
     assert [(len(page), more) for page, more in pages(range(501))] == [(500, True), (1, False)]
+
+
+def test_a_page_is_no_larger_than_agents_receive() -> None:
+    """Messages are counted by their bytes; one that is too large by itself goes alone (TR-12)."""
+    small, large = types_pb2.Entry(hint="x" * 98), types_pb2.Entry(hint="x" * 5000)
+    assert [len(page) for page, _ in pages([small] * 5, 250)] == [2, 2, 1]
+    assert [len(page) for page, _ in pages([small, large, small], 250)] == [1, 1, 1]
+    assert [len(page) for page, _ in pages([], 250)] == [0]
