@@ -45,7 +45,7 @@ def main() -> int:
     elif board.is_good:
         print("Both services rotated at least three times, and no call failed.")
     else:
-        print("It is not good: " + board.verdict())
+        print("Too few rotations, or a call failed: " + board.verdict())
     return 0 if board.is_good else 1
 
 

@@ -108,7 +108,7 @@ class Scoreboard:
         from rich.table import Table
 
         title = f"two services over rotated mTLS, {self.elapsed:.0f} s"
-        table = Table(title=title, box=SIMPLE_HEAD)  # fits into 80 columns
+        table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
         for heading in ("SPIFFE ID", "serial", "time left"):
             table.add_column(heading, no_wrap=True)
         for heading in ("rotated", "calls", "failed"):
