@@ -119,7 +119,7 @@ class Scoreboard:
             table.add_row(
                 row.said.get("spiffe_id", "waiting for its identity"),
                 f"..{row.said.get('serial', '')[-6:]}",
-                f"[{colour}]{'█' * round(left / 2):<4}[/] {left:3.1f} s",
+                f"[{colour}]{'█' * round(left / 3):<3}[/] {left:3.1f} s",
                 str(row.rotations),
                 str(row.calls),
                 f"[red]{row.failed}[/]" if row.failed else "0",
