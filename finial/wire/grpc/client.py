@@ -229,6 +229,12 @@ class Channel:
             self._judge(session)
 
     def _unreachable(self, failure: BaseException) -> Refusal:
+        if isinstance(failure, ssl.SSLCertVerificationError):
+            return Refusal(
+                Kind.UNAUTHENTICATED,
+                f"whoever answers at {self.address} is not vouched for by the bundle: "
+                f"{failure.verify_message}",
+            )
         why = str(failure) or type(failure).__name__
         if isinstance(failure, TimeoutError):
             why = f"no answer within {self._limits.handshake_seconds:g} s"

@@ -145,9 +145,9 @@ def test_a_server_of_a_foreign_authority_is_refused(
 
     async def scene() -> None:
         async with endpoint.open():
-            with pytest.raises(Refusal, match="certificate verify failed") as caught:
+            with pytest.raises(Refusal, match="is not vouched for by the bundle") as caught:
                 await endpoint.call(client_context(None, bundle(small_ca())))
-            assert caught.value.kind is Kind.UNAVAILABLE
+            assert caught.value.kind is Kind.UNAUTHENTICATED
 
     run(scene())
 
