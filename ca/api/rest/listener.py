@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +17,7 @@ from ca.api.rest.connection import Connection
 from finial.runtime.clock import Clock
 from finial.wire.grpc.limits import Limits
 from finial.wire.grpc.serving.tls_listener import TlsListener
+from finial.wire.unix_socket import BoundSocket, bind_unix
 
 BACKLOG: Final = 128
 KEEP_ALIVE: Final = 30
@@ -51,18 +50,21 @@ class Listener:
         self._config.load()
         self._local, self._remote = ServerState(), ServerState()
         self._servers: list[asyncio.Server | TlsListener] = []
-        self._sockets: list[Path] = []
+        self._bound: list[BoundSocket] = []
 
     async def listen_unix(self, path: Path, mode: int = 0o600) -> None:
-        """Listen on a socket that only those with `mode` may open; a stale one is replaced."""
-        sock = _bound(path, mode)
+        """Listen on a socket that only those with `mode` may open; a dead one is replaced.
+
+        Raises: Refusal of kind EXISTS (something listens there, or it is no socket), INVALID.
+        """
+        bound = bind_unix(path, mode)
+        self._bound.append(bound)
         loop = asyncio.get_running_loop()
         self._servers.append(
             await loop.create_unix_server(
-                partial(self._protocol, self._local), sock=sock, backlog=BACKLOG
+                partial(self._protocol, self._local), sock=bound.socket, backlog=BACKLOG
             )
         )
-        self._sockets.append(path)
 
     async def listen_tls(self, host: str, port: int, tls: ssl.SSLContext) -> tuple[str, int]:
         """Listen for HTTPS; return the address, whose port is chosen here if 0 was asked for."""
@@ -76,7 +78,8 @@ class Listener:
         """Stop listening, let running requests end within `grace` seconds, then cut them off."""
         for server in self._servers:
             server.close()
-        _remove(self._sockets)
+        for bound in self._bound:
+            bound.remove()
         states = (self._local, self._remote)
         for connection in _connections(states):
             connection.shutdown()
@@ -112,27 +115,3 @@ async def _listening(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _bound(path: Path, mode: int) -> socket.socket:
-    with suppress(FileNotFoundError):
-        path.unlink()
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Nobody else may connect in the moment before chmod.
-    before = os.umask(0o777 & ~mode)
-    try:
-        sock.bind(str(path))
-        path.chmod(mode)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    finally:
-        os.umask(before)
-    return sock
-
-
-def _remove(paths: Sequence[Path]) -> None:
-    for path in paths:
-        with suppress(FileNotFoundError):
-            path.unlink()

@@ -2,16 +2,13 @@
 
 import asyncio
 import logging
-import os
 import socket
 import ssl
-import stat
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from finial.runtime.clock import Clock, SystemClock
-from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
 from finial.wire.grpc.limits import Allowance, Limits
 from finial.wire.grpc.service import Service, routing_table
@@ -21,12 +18,12 @@ from finial.wire.grpc.serving.sweep import sweep
 from finial.wire.grpc.serving.tls_listener import TlsListener
 from finial.wire.http2.engine import EngineName, ErrorCode
 from finial.wire.status import Code
+from finial.wire.unix_socket import BoundSocket, bind_unix
 
 P = TypeVar("P")
 
 _log = logging.getLogger("finial.wire")
 _BACKLOG = 1024
-_LONGEST_PATH = 107  # unix(7)
 
 
 def _nobody(_: Any) -> None:
@@ -76,7 +73,7 @@ class Server(Generic[P]):
         self._connections: set[ServerConnection[P]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server | TlsListener] = []
-        self._paths: list[tuple[Path, int]] = []
+        self._bound: list[BoundSocket] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
 
@@ -96,19 +93,11 @@ class Server(Generic[P]):
         Raises: Refusal EXISTS when something listens there or the path is no socket, INVALID when
         the path is longer than the kernel takes.
         """
-        path = Path(path)
-        if len(os.fsencode(path)) > _LONGEST_PATH:
-            fault = f"the path of a socket has at most {_LONGEST_PATH} bytes"
-            raise Refusal(Kind.INVALID, fault, field="socket_path", value=str(path))
-        _remove_dead_socket(path)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listening.setblocking(False)
-        listening.bind(str(path))
-        path.chmod(mode)  # nobody can connect before it listens
-        self._paths.append((path, path.stat().st_ino))
+        bound = bind_unix(Path(path), mode)
+        self._bound.append(bound)
         loop = asyncio.get_running_loop()
         self._listeners.append(
-            await loop.create_unix_server(self._make, sock=listening, backlog=_BACKLOG)
+            await loop.create_unix_server(self._make, sock=bound.socket, backlog=_BACKLOG)
         )
         self._start_sweeping()
 
@@ -209,21 +198,6 @@ class Server(Generic[P]):
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        for path, inode in self._paths:
-            if path.exists() and path.stat().st_ino == inode:
-                path.unlink()
-        self._paths.clear()
-
-
-def _remove_dead_socket(path: Path) -> None:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(found.st_mode):
-        raise Refusal(Kind.EXISTS, f"{path} exists and is no socket", value=str(path))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        if probe.connect_ex(str(path)) == 0:
-            raise Refusal(Kind.EXISTS, f"something listens on {path} already", value=str(path))
-    os.unlink(path)
+        for bound in self._bound:
+            bound.remove()
+        self._bound.clear()
