@@ -1,8 +1,9 @@
 """Who may call a route: its scope is declared at the route, and judged here alone."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -20,12 +21,16 @@ _bearer = HTTPBearer(auto_error=False, description="An API token, over HTTPS.")
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Who calls, and what they may do; `id` is the API token's, empty on the local socket."""
+    """Who calls, and what they may do; `id` is the API token's, empty on the local socket.
+
+    `expires_at` is the token's end in Unix seconds, 0 for never.
+    """
 
     name: str
     id: str
     scopes: frozenset[Scope]
     peer: Peer
+    expires_at: int = 0
 
     @property
     def is_local(self) -> bool:
@@ -91,7 +96,7 @@ async def _caller(request: Request, world: World, token: str) -> Administrator:
             remedy="send Authorization: Bearer <token>; make one with: finial api-token create",
         )
     known = await known_api_token(world, token)
-    return Administrator(known.name, known.id, known.scopes, peer)
+    return Administrator(known.name, known.id, known.scopes, peer, known.expires_at)
 
 
 def _local(peer: LocalPeer) -> Administrator:
@@ -102,6 +107,19 @@ def _local(peer: LocalPeer) -> Administrator:
             remedy="run the command as root or as the server's user",
         )
     return Administrator(f"uid {peer.uid}", "", EVERY_SCOPE, peer)
+
+
+async def is_known(world: World, scope: Mapping[str, Any]) -> bool:
+    """Whether a request comes from the local socket or shows a token that is good."""
+    if isinstance(scope["state"]["peer"], LocalPeer):
+        return True
+    shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    _, _, token = shown.decode("latin-1").partition(" ")
+    try:
+        await known_api_token(world, token.strip())
+    except Refusal:
+        return False
+    return True
 
 
 def actor_of(request: Request) -> Actor:

@@ -1,6 +1,7 @@
 """The REST application: its routes, how it refuses, and its own description."""
 
 import logging
+from functools import partial
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -8,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from ca.api.rest.access import actor_of
+from ca.api.rest.access import actor_of, is_known
 from ca.api.rest.bounds import Application, Bounds
 from ca.api.rest.problems import Problem, answer
 from ca.api.rest.routes import agents, authorities, entries, issued, svids, tokens, watching
@@ -46,7 +47,7 @@ def application(world: World, vitals: Vitals) -> Application:
     framework.state.world = world
     framework.state.vitals = vitals
     framework.state.description = describe()
-    return Bounds(framework)
+    return Bounds(framework, partial(is_known, world))
 
 
 def _framework() -> FastAPI:

@@ -10,6 +10,7 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.strict_json import loads
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+STRANGERS_BODY_BYTES: Final = 16 * 1024
 BODY_SECONDS: Final = 15.0
 REQUEST_SECONDS: Final = 60.0
 JSON_TYPES: Final = ("application/json", "application/merge-patch+json")
@@ -20,14 +21,20 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Vouching = Callable[[Scope], Awaitable[bool]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Bounds:
-    """An ASGI application around another: the other one sees a whole, judged body."""
+    """An ASGI application around another: the other one sees a whole, judged body.
 
-    def __init__(self, application: Application) -> None:
+    `is_known` says whether a request comes from anybody who may ask for anything at all; what
+    others send is not kept beyond a few kilobytes.
+    """
+
+    def __init__(self, application: Application, is_known: Vouching) -> None:
         self._application = application
+        self._is_known = is_known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,7 +63,7 @@ class Bounds:
     async def _judged(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                body = await _whole(receive)
+                body = await self._whole(scope, receive)
         except TimeoutError:
             body = _TOO_SLOW_A_BODY
         if body is None:
@@ -69,18 +76,19 @@ class Bounds:
         assert isinstance(body, bytes)
         await self._application(scope, _replay(body, receive), send)
 
-
-async def _whole(receive: Receive) -> bytes | Problem | None:
-    parts = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts += message.get("body", b"")
-        if len(parts) > MAX_BODY_BYTES:
-            return _TOO_LONG
-        if not message.get("more_body", False):
-            return bytes(parts)
+    async def _whole(self, scope: Scope, receive: Receive) -> bytes | Problem | None:
+        parts, most = bytearray(), STRANGERS_BODY_BYTES
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            parts += message.get("body", b"")
+            if len(parts) > most and most < MAX_BODY_BYTES and await self._is_known(scope):
+                most = MAX_BODY_BYTES
+            if len(parts) > most:
+                return _too_long(most)
+            if not message.get("more_body", False):
+                return bytes(parts)
 
 
 def _fault(scope: Scope, body: bytes) -> Problem | None:
@@ -122,14 +130,17 @@ def _not_json(media: str) -> Problem:
     )
 
 
+def _too_long(most: int) -> Problem:
+    return Problem(
+        status=413,
+        slug="content-too-large",
+        title="Content too large",
+        detail=f"the body is longer than {most} bytes",
+        remedy="send fewer things at once, with a token that is known",
+    )
+
+
 _BROKEN = Problem.of(Refusal(Kind.INTERNAL, "internal error"))
-_TOO_LONG = Problem(
-    status=413,
-    slug="content-too-large",
-    title="Content too large",
-    detail=f"the body is longer than {MAX_BODY_BYTES} bytes",
-    remedy="send fewer things at once",
-)
 _TOO_SLOW_A_BODY = Problem(
     status=408,
     slug="request-timeout",

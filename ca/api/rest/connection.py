@@ -12,10 +12,12 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from finial.runtime.peer import credentials
+from finial.wire.network import network_of
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 HEADER_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 512
+MAX_CONNECTIONS_PER_ADDRESS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,22 @@ class LocalPeer:
     uid: int
     gid: int
 
+    @property
+    def network(self) -> str:
+        """Processes of this machine are not counted by address."""
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class RemotePeer:
     """Somebody who came over HTTPS; `address` is where from, as `host:port`."""
 
     address: str
+
+    @property
+    def network(self) -> str:
+        """Whom limits count the caller for."""
+        return network_of(self.address.rpartition(":")[0].strip("[]"))
 
 
 Peer = LocalPeer | RemotePeer
@@ -40,16 +52,19 @@ Peer = LocalPeer | RemotePeer
 class Connection(HttpToolsProtocol):
     """A connection that knows its peer and bounds its headers in size and time."""
 
+    network = ""
     _awaited: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Look who is there; too many connections at once are closed unheard."""
-        if len(self.connections) >= MAX_CONNECTIONS:
+        peer = peer_of(transport)
+        self.network = peer.network
+        if len(self.connections) >= MAX_CONNECTIONS or self._is_crowd():
             transport.abort()
             return
-        self.app_state = {**self.app_state, "peer": peer_of(transport)}
+        self.app_state = {**self.app_state, "peer": peer}
         super().connection_made(transport)
         self._await_headers()
 
@@ -75,6 +90,13 @@ class Connection(HttpToolsProtocol):
         """Begin to answer."""
         self._headers_came()
         super().on_headers_complete()
+
+    def _is_crowd(self) -> bool:
+        """Whether the caller's address has its share of the connections already."""
+        if not self.network:
+            return False
+        same = [each for each in self.connections if getattr(each, "network", "") == self.network]
+        return len(same) >= MAX_CONNECTIONS_PER_ADDRESS
 
     def _await_headers(self) -> None:
         self._headers_came()

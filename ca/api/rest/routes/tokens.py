@@ -60,7 +60,7 @@ async def get_join_tokens(request: Request, caller: Reader) -> Page[JoinTokenDoc
 
 @router.post("/api-tokens", status_code=201)
 async def make_api_token(request: Request, caller: Writer, body: NewApiToken) -> CreatedApiToken:
-    """Make an API token with some of the caller's own scopes."""
+    """Make an API token with some of the caller's own scopes, and no longer a life."""
     scopes = frozenset(body.scopes)
     beyond = scopes - caller.scopes
     if beyond:
@@ -70,10 +70,20 @@ async def make_api_token(request: Request, caller: Writer, body: NewApiToken) ->
             field="scopes",
             value=min(beyond),
         )
+    world = world_of(request)
     made = await create_api_token(
-        world_of(request), caller.actor, body.name, scopes, lifetime=body.ttl
+        world,
+        caller.actor,
+        body.name,
+        scopes,
+        lifetime=_lifetime(caller, body.ttl, int(world.clock.now())),
     )
     return CreatedApiToken(**dict(ApiTokenDocument.of(made.token)), token=made.text)
+
+
+def _lifetime(caller: Administrator, wanted: int, now: int) -> int:
+    """A token that makes others does not outlive itself in them."""
+    return min(wanted, caller.expires_at - now) if caller.expires_at else wanted
 
 
 @router.get("/api-tokens")
