@@ -75,6 +75,7 @@ class Tasks:
             try:
                 await self._take(step)
                 failures = 0
+                self.link.reached.set()
             except Refusal as refusal:
                 self.member.heed(refusal)
                 self._judge_failure(step, refusal)
