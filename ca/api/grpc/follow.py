@@ -61,7 +61,8 @@ async def _listen(world: World, call: ServerCall, stream: AgentStream) -> None:
             _hear(world, stream, up)
     except Refusal as refusal:
         stream.end(refusal)
-    else:
+    finally:
+        # Whatever went wrong, an agent that is not listened to is not kept waiting.
         stream.end()
 
 

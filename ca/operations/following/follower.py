@@ -23,8 +23,9 @@ from ca.operations.following.streams import (
 )
 from ca.registry.change import Topic
 from ca.registry.index import Touched
+from finial.spiffe.bundle import Bundle
 from finial.spiffe.bundle_document import render_spiffe_bundle
-from finial.spiffe.identity import SpiffeId
+from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Reason, Refusal
 
 _STEP = 1000
@@ -91,30 +92,36 @@ class Follower:
     async def _apply(self, news: News) -> None:
         sequence = news.changes[-1].sequence
         topics = {change.topic for change in news.changes}
+        bundles = None
         if Topic.BUNDLE in topics or Topic.FEDERATION in topics:
-            await self._read_bundles()
+            bundles = await self._datastore.load_bundles()
         # From here on nobody else runs before memory is whole again.
+        if bundles is not None:
+            self._take_bundles(bundles, sequence)
         nodes = self._take_nodes(news, sequence)
         touched, ids = self._take_entries(news)
         self._known.sequence = sequence
         self._tell_entries(touched, nodes, ids, sequence)
 
     async def _load(self) -> None:
+        known, newest = self._known, self._newest
         sequence = await self._datastore.latest_sequence()
-        known = self._known
         nodes = await self._datastore.load_nodes()
         entries = await self._datastore.load_entries()
         # In the order in which they are kept, each finds its place at the end.
         entries.sort(key=lambda entry: (entry.created_at, entry.id))
         gone_nodes = {str(node.id) for node in known.nodes} - {str(node.id) for node in nodes}
         gone = {entry.id for entry in known.entries} - {entry.id for entry in entries}
-        await self._read_bundles()
+        bundles = await self._datastore.load_bundles()
         # From here on nobody else runs before memory is whole again.
+        self._take_bundles(bundles, sequence)
         known.nodes.apply(nodes, map(SpiffeId.parse, gone_nodes))
         known.entries.apply(entries, gone)
         known.sequence = sequence
         self._end_streams(tuple(self._streams.agents), sequence)
-        self._newest = max(self._newest, sequence)
+        if self._newest == newest:
+            # Also when it is less than before, as after a backup was restored.
+            self._newest = sequence
         self._streams.tell_all(Changed(ENTRIES, sequence))
 
     def _take_entries(self, news: News) -> tuple[Touched, tuple[str, ...]]:
@@ -139,13 +146,12 @@ class Follower:
             if old and (new := after.get(agent)) and new.selectors != old.selectors
         )
 
-    async def _read_bundles(self) -> None:
-        bundles = await self._datastore.load_bundles()
+    def _take_bundles(self, bundles: dict[TrustDomain, Bundle], sequence: int) -> None:
         known = self._known
         own = bundles.pop(known.trust_domain, None)
         if bundles != known.federated.value:
             known.federated.set(bundles)
-            self._streams.tell_all(Changed(FEDERATION, known.sequence))
+            self._streams.tell_all(Changed(FEDERATION, sequence))
         if own is not None and own != known.bundle.value:
             known.bundle.set(own)
             self._streams.tell_all(bundle_change(known))
