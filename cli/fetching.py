@@ -60,7 +60,7 @@ def tell_jwt(answer: Any, folder: Path | None) -> None:
     """Print each JWT-SVID, or where it was written."""
     for index, svid in enumerate(answer.svids):
         if folder is None:
-            click.echo(svid.svid)
+            click.echo(plain(svid.svid))
         else:
             click.echo(f"{plain(svid.spiffe_id)}: wrote {folder}/jwt_svid.{index}.token")
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from cli.printing import plain
 from finial.spiffe.refusal import Kind, Refusal
 
 DONE: Final = 0
@@ -67,6 +68,7 @@ def _tell(refusal: Refusal, *, as_json: bool) -> None:
         click.echo(json.dumps({"error": {k: v for k, v in said.items() if v}}), err=True)
         return
     place = f" ({refusal.field}: {refusal.value!r})" if refusal.field and refusal.value else ""
-    click.echo(f"finial: {refusal.detail}{place}", err=True)
+    # Whoever answered may have been anybody.
+    click.echo(f"finial: {plain(refusal.detail)}{place}", err=True)
     if refusal.remedy:
-        click.echo(f"  try: {refusal.remedy}", err=True)
+        click.echo(f"  try: {plain(refusal.remedy)}", err=True)

@@ -23,8 +23,11 @@ def output_option(command: F) -> F:
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document on one line."""
-    click.echo(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+    """Print one JSON document on one line, which no terminal obeys."""
+    line = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    if not line.isprintable():  # JSON lets pass what terminals know beyond ASCII
+        line = json.dumps(document, separators=(",", ":")).replace("\x7f", "\\u007f")
+    click.echo(line)
 
 
 def print_fields(document: Document, labels: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.endpoint import unix_path
-from cli.printing import output_option, print_json
+from cli.printing import output_option, plain, print_json
 from finial.spiffe.refusal import Refusal
 
 
@@ -42,7 +42,7 @@ def healthcheck(
         print_json(found)
     else:
         for name, said in found.items():
-            faults = f": {said['reason']}" if said["reason"] else ""
+            faults = f": {plain(said['reason'])}" if said["reason"] else ""
             click.echo(f"{name} is {said['status']}{faults}")
     return 0 if all(said["status"] == "healthy" for said in found.values()) else 4
 

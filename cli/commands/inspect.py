@@ -69,6 +69,6 @@ def _tell(found: Any, depth: int) -> None:
         click.echo(f"{margin}  {name:<{width}}  {plain(value)}")
     for one in found.findings:
         mark = click.style(f"{one.severity}:", fg=colours.get(str(one.severity)))
-        click.echo(f"{margin}  {mark} {one.sentence} [{one.clause}]")
+        click.echo(f"{margin}  {mark} {plain(one.sentence)} [{one.clause}]")
     for part in found.parts:
         _tell(part, depth + 1)
