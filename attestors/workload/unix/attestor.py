@@ -2,7 +2,8 @@
 
 1. uid and gid are those that the kernel recorded at connecting. If the process has others now, it
    has executed a set-uid program (or given up its rights) since: it is denied, because whoever
-   connected and whoever runs now may be two people.
+   connected and whoever runs now may be two people. They are read after the program, so that
+   no program's name is given to someone who began to run it with its owner's rights meanwhile.
 2. Names are looked up in the user database; a user or group without a name has no such selector.
 3. The program is named by its path only if the path is the running file (see `executable`), and by
    the SHA-256 of that file.
@@ -59,7 +60,13 @@ class UnixAttestor:
     async def attest(self, process: Process, deadline: float) -> Finding:
         """Look at a process until `deadline` (monotonic seconds)."""
         try:
+            program = (
+                await self._programs.find(process.proc, deadline) if self._programs else Found()
+            )
+            # After the program: one that runs set-uid since connecting is seen to do so now.
             found = Credentials.read(process.proc)
+        except TooLarge as error:
+            return Failed(Kind.PRECONDITION, str(error))
         except Unreadable as error:
             return Failed(Kind.UNAVAILABLE, str(error))
         if (found.uid, found.gid) != (process.uid, process.gid):
@@ -69,12 +76,6 @@ class UnixAttestor:
                 f"and now has uid {found.uid} and gid {found.gid}",
             )
         accounts = await self._accounts(found, deadline)
-        try:
-            program = (
-                await self._programs.find(process.proc, deadline) if self._programs else Found()
-            )
-        except TooLarge as error:
-            return Failed(Kind.PRECONDITION, str(error))
         values = accounts.values + program.values
         return Attested(_selectors(values), accounts.remarks + program.remarks)
 

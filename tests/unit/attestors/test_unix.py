@@ -21,7 +21,7 @@ from attestors.workload.unix.account_names import (
     user_name,
 )
 from attestors.workload.unix.credentials import Credentials, Unreadable
-from attestors.workload.unix.programs import MAX_HASHES, Programs
+from attestors.workload.unix.programs import MAX_HASHES, Found, Programs
 from finial.runtime.clock import SystemClock
 from finial.spiffe.refusal import Kind
 from tests.doubles.clock import StandingClock
@@ -353,3 +353,26 @@ def test_names_come_from_this_machine() -> None:
     assert group_name(0)
     assert user_name(2**31 - 7) is None
     assert group_name(2**31 - 7) is None
+
+
+class RestlessPrograms(Programs):
+    """While the program is looked at, the process executes a set-uid one."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(0, SystemClock())
+        self._folder = folder
+
+    async def find(self, proc: str, deadline: float) -> Found:
+        found = await super().find(proc, deadline)
+        proc_of(self._folder, status(uid=0))
+        return found
+
+
+def test_a_set_uid_program_begun_between_two_looks_was_not_noticed(tmp_path: Path) -> None:
+    """uid and gid are read last, so that no program's name goes to who began it set-uid."""
+    proc = proc_of(tmp_path, status(), Path(SLEEP))
+    users, groups = named({1000: "web"}), named({1000: "web"})
+    restless = UnixAttestor(SystemClock(), users, groups, RestlessPrograms(tmp_path))
+    finding = attested(restless, Process(7, 1000, 1000, proc))
+    assert isinstance(finding, Failed)
+    assert finding.kind is Kind.DENIED
