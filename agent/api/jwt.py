@@ -72,16 +72,19 @@ class JwtProfile:
         if not self.answers.is_synced:
             raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
         findings = await self.attestation.attest(call.peer)
-        view = self.answers.view(findings.selectors)
-        if wanted is not None:
-            view = view.only(wanted)
-        if not view.identities:
+        seen = self.answers.view(findings.selectors)
+        view = seen if wanted is None else seen.only(wanted)
+        tokens = [(each, await self._token(each, audience)) for each in view.identities]
+        if (now := self.answers.view(findings.selectors)) is not seen:
+            # While the server signed, what this caller may have became something else.
+            granted = {each.entitlement.id for each in now.identities}
+            tokens = [(each, token) for each, token in tokens if each.entitlement.id in granted]
+        if not tokens:
             raise findings.no_identity()
-        tokens = [await self._token(each, audience) for each in view.identities]
         response = workload_pb2.JWTSVIDResponse()
-        for identity, token in zip(view.identities, tokens, strict=True):
+        for identity, token in tokens:
             response.svids.add(spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint)
-        self.records.served(call, tuple(each.spiffe_id for each in view.identities))
+        self.records.served(call, tuple(each.spiffe_id for each, _ in tokens))
         return response.SerializeToString()
 
     async def _token(self, identity: Identity, audience: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from agent.settings import Agent
 from finial.runtime.clock import Clock
 from finial.runtime.files import UnsafePath, owned_directory
 from finial.runtime.peer import KernelPeer, PeerGone
+from finial.runtime.process import room_for_connections
 from finial.runtime.watch import Watch
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
@@ -25,6 +26,15 @@ from finial.wire.status import Code
 WORKLOAD_MODE: Final = 0o777
 OPERATOR_MODE: Final = 0o666
 MAX_MESSAGE: Final = 64 * 1024
+MAX_HELD: Final = 4 * 1024 * 1024
+"""Bytes of unread requests that all calls of one uid may hold."""
+OPERATORS: Final = Limits(
+    max_message=MAX_MESSAGE,
+    max_streams=8,
+    max_connections=1024,
+    max_connections_per_key=64,
+    max_held_per_key=MAX_HELD,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def make_listeners(
         [*local, *reflection(local)],
         identify=identify,
         release=KernelPeer.close,
-        limits=Limits(max_message=MAX_MESSAGE, max_connections_per_key=64, max_connections=1024),
+        limits=OPERATORS,
         clock=clock,
         connection_key=lambda peer: peer.uid,
     )
@@ -106,7 +116,8 @@ def _limits(settings: Agent) -> Limits:
         max_message=MAX_MESSAGE,
         max_streams=settings.streams_per_connection,
         max_connections_per_key=settings.connections_per_uid,
-        max_connections=100_000,
+        max_connections=room_for_connections(cost=2),
+        max_held_per_key=MAX_HELD,
     )
 
 

@@ -1,13 +1,14 @@
 """A JWT-SVID for a workload: one that is kept, or a new one from the server.
 
 1. A kept token serves until half its life has passed; then a new one is asked for, and the kept
-   one still serves if the server does not answer.
+   one still serves if the server does not answer, but not if it says that the entry is gone.
 2. Those who ask for the same at the same time share one call.
 3. A token of an entry that wants every token unique (`jwt_svid_include_jti`) is never kept.
 """
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from agent.cache.entitlement import Entitlement
 from agent.cache.jwt_svids import HeldToken, JwtSvids, TokenKey
@@ -19,6 +20,9 @@ from finial.runtime.entropy import Entropy
 from finial.spiffe.jwt_svid import JwtSvid
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.validity import renew_at
+
+TAKEN_AWAY: Final = frozenset({Kind.NOT_FOUND, Kind.DENIED})
+"""How a server refuses what is no longer ours to hand out, also from memory."""
 
 
 class FetchJwtSvid:
@@ -52,7 +56,10 @@ class FetchJwtSvid:
         if kept is not None:
             return kept
         if entitlement.jwt_svid_include_jti:
-            return (await self._sign(entitlement, key.audience)).token
+            try:
+                return (await self._sign(entitlement, key.audience)).token
+            except Refusal as refusal:
+                raise _told(refusal) from refusal
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(self._renew(entitlement, key))
@@ -63,10 +70,10 @@ class FetchJwtSvid:
     async def _renew(self, entitlement: Entitlement, key: TokenKey) -> str:
         try:
             svid = await self._sign(entitlement, key.audience)
-        except Refusal:
+        except Refusal as refusal:
             held = self._kept.find(key, self._clock.now())
-            if held is None:
-                raise
+            if held is None or refusal.kind in TAKEN_AWAY:
+                raise _told(refusal) from refusal
             return held.token
         now = self._clock.now()
         begins = max(svid.issued_at, int(now))
@@ -75,18 +82,18 @@ class FetchJwtSvid:
         return svid.token
 
     async def _sign(self, entitlement: Entitlement, audience: Sequence[str]) -> JwtSvid:
-        try:
-            token = await self._signing.new_jwt_svid(entitlement.id, audience)
-        except Refusal as refusal:
-            if refusal.kind is Kind.UNIMPLEMENTED:
-                raise
-            raise Refusal(
-                Kind.UNAVAILABLE, f"the server gave no JWT-SVID: {refusal.detail}"
-            ) from refusal
+        token = await self._signing.new_jwt_svid(entitlement.id, audience)
         svid = JwtSvid.parse_unverified(token)
         if svid.id != entitlement.spiffe_id or set(svid.audience) != set(audience):
-            raise Refusal(Kind.UNAVAILABLE, "the server gave a JWT-SVID for something else")
+            raise Refusal(Kind.INTERNAL, "what it gave is for something else")
         self._journal.record(
             TokenReceived(svid.id, entitlement.id, svid.audience, svid.key_id, svid.expires_at)
         )
         return svid
+
+
+def _told(refusal: Refusal) -> Refusal:
+    """What a workload is told when there is no token for it."""
+    if refusal.kind is Kind.UNIMPLEMENTED:
+        return refusal
+    return Refusal(Kind.UNAVAILABLE, f"the server gave no JWT-SVID: {refusal.detail}")

@@ -7,7 +7,7 @@ from agent.events.happened import NodeAttested
 from agent.events.journal import Journal
 from agent.operations.member import Member
 from agent.operations.signing_request import signing_request
-from agent.operations.synchronise import Synchronisation
+from agent.operations.synchronise import Synchronisation, judge_own
 from agent.upstream.attesting import Attestation, attest
 from agent.upstream.bootstrap import OpenUnjudged, TrustSource
 from agent.upstream.servers import UNREACHED
@@ -61,12 +61,13 @@ class Joining:
         key_id, key = await self._member.next_key()
         address, given = await self._attest(addresses, signing_request(key))
         svid = given.svid
+        own = judge_own(given.bundle, self._sync.trust_domain)
         # Recorded before it takes effect: an attestation that cannot be audited is not used.
         self._journal.record(
             NodeAttested(svid.id, address, svid.serial, svid.not_after, given.reattestable)
         )
         # The bundle first: who has an SVID is asked at once to judge servers by it.
-        self._sync.learn_bundles([given.bundle])
+        self._sync.learn_bundles([own])
         await self._sync.keep_bundles()
         await self._member.adopt(svid, key_id, key, reattestable=given.reattestable)
         log.info("attested as %s at %s", svid.id, address)

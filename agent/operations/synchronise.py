@@ -60,6 +60,11 @@ class Synchronisation:
         self._journal = journal
         self._clock = clock
 
+    @property
+    def trust_domain(self) -> TrustDomain:
+        """Our own."""
+        return self._holdings.value.trust_domain
+
     def resume(self, *, is_member: bool) -> None:
         """Go on with what was known before the restart; entries only where we are still a member.
 
@@ -164,7 +169,8 @@ class Synchronisation:
         found = await self._federated(servers, sorted(wanted))
         known = dict(self._holdings.value.bundles)
         if everything:
-            known = {holdings.trust_domain: await own_bundle(servers)}
+            own = judge_own(await own_bundle(servers), holdings.trust_domain)
+            known = {holdings.trust_domain: own}
         known.update(found)
         if known != self._holdings.value.bundles:
             self._learn(known)
@@ -193,3 +199,19 @@ class Synchronisation:
             {each.key_id for each in authorities if not each.tainted},
         )
         self._subscriptions.keep_only(each.id for each in entitlements)
+
+
+def judge_own(bundle: Bundle, trust_domain: TrustDomain) -> Bundle:
+    """Give our own bundle back, as a server sent it.
+
+    By that of another trust domain we would believe its servers, and by an empty one nobody.
+
+    Raises: Refusal of kind INTERNAL.
+    """
+    if bundle.trust_domain != trust_domain or not bundle.x509_authorities:
+        raise Refusal(
+            Kind.INTERNAL,
+            f"the server sent a bundle of {bundle.trust_domain} with "
+            f"{len(bundle.x509_authorities)} authorities as that of {trust_domain}",
+        )
+    return bundle

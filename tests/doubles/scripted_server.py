@@ -60,6 +60,7 @@ class ScriptedServer:
     refuse_entries: dict[str, Refusal] = field(default_factory=dict)
     refuse_jwt: Refusal | None = None
     hold_signing: asyncio.Event | None = None
+    hold_jwt: asyncio.Event | None = None
     entries: dict[str, types_pb2.Entry] = field(default_factory=dict)
     federated: dict[str, Bundle] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -276,7 +277,9 @@ class ScriptedServer:
             answer.results.add(status=types_pb2.Status(), svid=self._svid(signed, path))
         return answer
 
-    def _new_jwt(self, _: Any, request: svid_pb2.NewJWTSVIDRequest) -> Any:
+    async def _new_jwt(self, _: Any, request: svid_pb2.NewJWTSVIDRequest) -> Any:
+        if self.hold_jwt is not None:
+            await self.hold_jwt.wait()
         if self.refuse_jwt is not None:
             raise self.refuse_jwt
         now = int(self.clock.now())
