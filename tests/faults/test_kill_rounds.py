@@ -1,127 +1,230 @@
-"""Server and agent are killed, over and over, while everything they do goes on."""
+"""Server and agents are killed, over and over, while everything they do goes on."""
 
+import contextlib
+import itertools
 import os
-import signal
+import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
-import psutil
+import jwt
 import pytest
 
-from tests.doubles.programs import Up, eventually, finial, up
+from tests.doubles.nodes import AgentProgram, Program, ServerProgram, closing
+from tests.doubles.programs import eventually, short_folder, up
+from tests.doubles.workload import Subscriber, fetch, fetch_jwt, refusal_of
 
 ROUNDS = 50
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+JOINERS = 4
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+class Resumed(Program):
+    """A program of a folder that `finial up` made."""
+
+    def __init__(self, folder: Path, kind: str, config: str) -> None:
+        arguments = [kind, "run", "--config", str(folder / "private" / config)]
+        super().__init__(folder.with_name(f"{kind}.log"), arguments)
 
 
 class Administrator:
-    """Registers entries all the time and remembers which were acknowledged."""
+    """Creates and deletes entries and tokens all the time, and remembers what was acknowledged."""
 
-    def __init__(self, world: Up) -> None:
-        self.world = world
-        self.acknowledged: dict[str, str] = {}
-        self.attempted = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work)
+    def __init__(self, server: ServerProgram, parent: str) -> None:
+        self.server = server
+        self.parent = parent
+        self.entries: dict[str, str] = {}
+        self.deleted: set[str] = set()
+        self.tokens: list[dict[str, Any]] = []
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        self._thread.start()
+    def act(self, number: int) -> None:
+        with contextlib.suppress(httpx.TransportError):
+            self._create(number)
+            if number % 7 == 6:
+                self._delete()
+            if number % 40 == 0:
+                self.tokens.append(self.server.token(ttl=600))
+
+    def _create(self, number: int) -> None:
+        path = f"/killed/{number}"
+        made = self.server.entry(self.parent, path, f"unix:uid:{200_000 + number}")
+        self.entries[made["id"]] = path
+
+    def _delete(self) -> None:
+        # From here on nobody knows of this entry until its deletion is acknowledged.
+        entry_id, _ = self.entries.popitem()
+        if self.server.rest("DELETE", f"/v1/entries/{entry_id}").status_code == 204:
+            self.deleted.add(entry_id)
+
+
+class TokenHolder:
+    """Fetches JWT-SVIDs all the time and remembers what it got."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self.ids: set[str] = set()
+
+    def act(self, number: int) -> None:
+        with contextlib.suppress(grpc.RpcError):
+            for _, token in fetch_jwt(self._socket, f"audience-{number}", 3):
+                self.ids.add(jwt.decode(token, options={"verify_signature": False})["jti"])
+
+
+@contextlib.contextmanager
+def restless(act: Callable[[int], None]) -> Iterator[None]:
+    """Do something over and over in a thread; what it raises is raised at the end."""
+    stop = threading.Event()
+
+    def work() -> None:
+        for number in itertools.count():
+            if stop.wait(0.02):
+                return
+            act(number)
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
         try:
             yield
         finally:
-            self._stop.set()
-            self._thread.join()
-
-    def _work(self) -> None:
-        while not self._stop.is_set():
-            self.attempted += 1
-            path = f"/killed/{self.attempted}"
-            try:
-                answer = rest(self.world, "POST", "/v1/entries", json=self._entry(path))
-            except httpx.TransportError:
-                self._stop.wait(0.05)
-                continue
-            if answer.status_code == 201:
-                self.acknowledged[answer.json()["id"]] = path
-            self._stop.wait(0.01)
-
-    def _entry(self, path: str) -> dict[str, Any]:
-        return {
-            "spiffe_id": f"spiffe://example.org{path}",
-            "parent_id": self.world["agent_id"],
-            "selectors": [f"unix:uid:{200_000 + self.attempted}"],
-        }
+            stop.set()
+        future.result()
 
 
-def rest(world: Up, method: str, path: str, **options: Any) -> httpx.Response:
-    transport = httpx.HTTPTransport(uds=world["admin_socket"])
-    with httpx.Client(transport=transport, base_url="http://localhost", timeout=10) as client:
-        return client.request(method, path, **options)
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[Path, str]]:
+    """A folder that `finial up` made and left, and the id of its agent."""
+    with short_folder() as folder:
+        with up("--svid-ttl=8s", "--ca-ttl=100s", "--no-rate-limits", folder=folder / "d") as world:
+            agent_id = world["agent_id"]
+            world.register("/survivor", f"unix:uid:{os.getuid()}")
+        yield folder / "d", agent_id
 
 
-def everything(world: Up, path: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    token = ""
-    while True:
-        page = rest(world, "GET", path, params={"page_size": 500, "page_token": token}).json()
-        items += page["items"]
-        token = page["next_page_token"]
-        if not token:
-            return items
+def test_nothing_acknowledged_is_lost_and_nothing_has_two_identities(
+    place: tuple[Path, str],
+) -> None:
+    """After a hundred kills all that was acknowledged is there, once, and each serial has one owner."""
+    folder, agent_id = place
+    server = ServerProgram(folder)
+    server_runs = Resumed(folder, "ca", "ca.toml")
+    agent = Resumed(folder, "agent", "agent.toml")
+    socket = folder / "workload" / "workload.sock"
+    administrator = Administrator(server, agent_id)
+    subscriber, holder = Subscriber(socket), TokenHolder(socket)
+    joiners: list[AgentProgram] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(closing(server_runs, agent))
+        server_runs.start()
+        agent.start()
+        eventually(lambda: refusal_of(lambda: fetch(socket))[0] is grpc.StatusCode.OK)
+        joiners += [joiner(folder, server.token(), number) for number in range(JOINERS)]
+        stack.enter_context(closing(*joiners))
+        with restless(administrator.act), restless(holder.act), subscriber.open():
+            kill_rounds(server, [server_runs, agent, *joiners])
+        eventually(lambda: reachable(server), 30, "the server serves again")
+        eventually(
+            lambda: refusal_of(lambda: fetch(socket))[0] is grpc.StatusCode.OK, 30, agent.said
+        )
+        check_rotation(server)
+        check_entries(server, administrator)
+        joined = [each.synced().agent_id for each in joiners]
+        check_identities(server, agent_id, joined)
+        check_ledger(server, subscriber, holder)
+        check_tokens(server, administrator, folder, stack)
 
 
-def child(world: Up, name: str) -> psutil.Process | None:
-    """The server or the agent as it runs now."""
-    for process in psutil.Process(world.process.pid).children():
-        if name in process.cmdline():
-            return process
-    return None
+def joiner(folder: Path, token: dict[str, Any], number: int) -> AgentProgram:
+    """A node that joins by a token; not started yet."""
+    place = folder.with_name(f"joiner{number}.join")
+    place.write_text(token["join"])
+    return AgentProgram(folder.with_name(f"n{number}"), {"log_level": "info"}, join=place)
 
 
-def fetches(world: Up) -> bool:
-    socket = f"unix://{world['workload_socket']}"
-    return finial("fetch", "x509", "--socket", socket, timeout=30).returncode == 0
+def kill_rounds(server: ServerProgram, programs: list[Program]) -> None:
+    chance = random.Random(7)
+    authority, agent, *joiners = programs
+    # Each round kills the server or the agent, and one of the nodes that join.
+    for round_ in range(ROUNDS):
+        victims = [(authority, agent)[round_ % 2], joiners[round_ % len(joiners)]]
+        if round_ < len(joiners):
+            victims[1].start()
+        if chance.random() < 0.8:
+            eventually(lambda: reachable(server), 30, "the server serves")
+            threading.Event().wait(chance.uniform(0.0, 0.8))
+        else:
+            threading.Event().wait(chance.uniform(0.0, 0.6))
+        for victim in victims:
+            assert victim.runs, victim.said
+            victim.kill()
+            victim.start()
 
 
-def test_nothing_acknowledged_is_lost_and_nothing_has_two_identities() -> None:
-    """After fifty kills each acknowledged entry is there, once, and each serial has one owner."""
-    with up("--svid-ttl=8s", "--ca-ttl=40s", "--no-rate-limits") as world:
-        world.register("/survivor", f"unix:uid:{os.getuid()}")
-        administrator = Administrator(world)
-        with administrator.working():
-            for round_ in range(ROUNDS):
-                name = ("ca", "agent")[round_ % 2]
-                victim = eventually(lambda name=name: child(world, name), what=f"{name} runs")
-                threading.Event().wait(0.05 * (round_ % 7))
-                victim.send_signal(signal.SIGKILL)
-                victim.wait(10)
-        eventually(lambda: fetches(world), 60, "the workload has its identity again")
-        check_entries(world, administrator)
-        check_identities(world)
+def reachable(server: ServerProgram) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return server.rest("GET", "/v1/health/ready").status_code == 200
+    return False
 
 
-def check_entries(world: Up, administrator: Administrator) -> None:
-    found = {entry["id"]: entry["spiffe_id"] for entry in everything(world, "/v1/entries")}
+def check_rotation(server: ServerProgram) -> None:
+    """The authorities went on rotating meanwhile: of each kind one signs and another is there."""
+    known = Counter(each["use"] for each in server.every("/v1/authorities"))
+    assert min(known["x509"], known["jwt"]) > 1, known
+
+
+def check_entries(server: ServerProgram, administrator: Administrator) -> None:
+    found = {entry["id"]: entry["spiffe_id"] for entry in server.every("/v1/entries")}
     lost = {
         id_: path
-        for id_, path in administrator.acknowledged.items()
+        for id_, path in administrator.entries.items()
         if found.get(id_) != f"spiffe://example.org{path}"
     }
-    assert not lost, f"{len(lost)} of {len(administrator.acknowledged)} entries are lost: {lost}"
-    assert len(administrator.acknowledged) > ROUNDS
-    twice = [id_ for id_, count in Counter(found.values()).items() if count > 1]
-    assert not twice
+    assert not lost, f"{len(lost)} of {len(administrator.entries)} entries are lost: {lost}"
+    assert len(administrator.entries) > 2 * ROUNDS
+    assert len(administrator.deleted) > 5
+    assert not administrator.deleted & found.keys()
+    assert not [id_ for id_, count in Counter(found.values()).items() if count > 1]
 
 
-def check_identities(world: Up) -> None:
-    assert [agent["id"] for agent in everything(world, "/v1/agents")] == [world["agent_id"]]
+def check_identities(server: ServerProgram, agent_id: str, joined: list[str]) -> None:
+    """One agent for each node, however often its joining was cut short, and one owner a serial."""
+    assert len(set(joined)) == JOINERS
+    assert {agent["id"] for agent in server.every("/v1/agents")} == {agent_id, *joined}
     owners: dict[str, set[str]] = {}
-    for row in everything(world, "/v1/issued"):
+    for row in server.every("/v1/issued"):
         owners.setdefault(row["serial"], set()).add(row["spiffe_id"])
     assert owners
     assert all(len(ids) == 1 for ids in owners.values())
+
+
+def check_ledger(server: ServerProgram, subscriber: Subscriber, holder: TokenHolder) -> None:
+    """What a workload was given, whenever that was, stands in the ledger."""
+    written = {row["serial"] for row in server.every("/v1/issued")}
+    assert len(subscriber.serials) > 10
+    assert len(holder.ids) > 50
+    assert subscriber.serials <= written
+    assert holder.ids <= written
+
+
+def check_tokens(
+    server: ServerProgram,
+    administrator: Administrator,
+    folder: Path,
+    stack: contextlib.ExitStack,
+) -> None:
+    """A token that was acknowledged and not spent still lets a node join, and a second one not."""
+    assert len(administrator.tokens) > 3
+    known = {each["id"]: each["spent"] for each in server.every("/v1/join-tokens")}
+    assert all(known[each["id"]] is False for each in administrator.tokens)
+    last = administrator.tokens[0]
+    first, second = (joiner(folder, last, 100 + number) for number in range(2))
+    stack.enter_context(closing(first, second))
+    assert first.begin().agent_id == last["agent_id"]
+    second.start()
+    assert second.ended() == 1
+    assert "already been used" in second.said
