@@ -1,11 +1,13 @@
 """Whom a network address is counted for."""
 
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 _ONE_CUSTOMER: Final = 64
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """Return an IPv4 address as it is, and the /64 of an IPv6 address.
 
