@@ -21,9 +21,11 @@ class Allowance:
 class Limits:
     """Bounds of a server or a channel; sizes in bytes, times in seconds.
 
-    `request_seconds` is how long one message may take to arrive; `stalled_seconds` how long a
-    peer may leave unread what was written to it; `ping_after` how long it may be silent before
-    it is asked for a sign of life, for which it has `ping_seconds`. `longest_age` 0 is for ever.
+    `goodbye_seconds` is how long a peer may take to answer the end of TLS; until then whatever it
+    sends is read and thrown away. `request_seconds` is how long one message may take to arrive;
+    `stalled_seconds` how long a peer may leave unread what was written to it; `ping_after` how
+    long it may be silent before it is asked for a sign of life, for which it has `ping_seconds`.
+    `longest_age` 0 is for ever.
     """
 
     max_message: int = 4 * 1024 * 1024
@@ -37,6 +39,7 @@ class Limits:
     header_count: int = 128
     send_buffer: int = 65_536
     handshake_seconds: float = 10.0
+    goodbye_seconds: float = 2.0
     request_seconds: float = 30.0
     stalled_seconds: float = 60.0
     idle_seconds: float = 900.0

@@ -1,10 +1,14 @@
 """What all connections of one peer may take together."""
 
 import asyncio
+import contextlib
+import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from finial.runtime.clock import SystemClock
 from finial.spiffe.bundle import Bundle, X509Authority
@@ -29,6 +33,27 @@ def begin(client: RawClient, method: str = "Say") -> int:
     stream = client.request(headers, framed(b"", length=2 * HALF), end=False)
     client.send(stream, b"x" * HALF)
     return stream
+
+
+def tls_server(echo: Echo, engine: EngineName, **limits: Any) -> tuple[Server[Any], SmallCa]:
+    ca = SmallCa("example.org", now=SystemClock().now())
+    server: Server[Any] = Server(
+        [echo.service()],
+        identify=lambda transport: "",
+        limits=Limits(**limits),
+        engine=engine,
+    )
+    return server, ca
+
+
+async def listening(server: Server[Any], ca: SmallCa) -> tuple[str, int, ssl.SSLContext]:
+    """Listen over TLS; return the address, and a context for clients."""
+    bundle = Bundle(TrustDomain.parse("example.org"), (X509Authority(ca.der),))
+    leaf = ca.workload("/spire/server")
+    identity = TlsIdentity(leaf.chain, leaf.key_pkcs8)
+    tls = server_context(lambda: identity, lambda: (bundle,))
+    host, port = await server.listen_tcp("127.0.0.1", 0, tls)
+    return host, port, client_context(None, bundle)
 
 
 def held(server: Server[Any]) -> list[int]:
@@ -119,20 +144,9 @@ def test_silent_connections_of_one_address_kept_all_others_out(
     """Whoever fills its share of the places for handshakes leaves the others to other addresses."""
 
     async def scene() -> None:
-        ca = SmallCa("example.org", now=SystemClock().now())
-        bundle = Bundle(TrustDomain.parse("example.org"), (X509Authority(ca.der),))
-        server: Server[Any] = Server(
-            [echo.service()],
-            identify=lambda transport: "",
-            limits=Limits(max_handshakes=8, max_handshakes_per_address=2),
-            engine=engine,
-        )
-        leaf = ca.workload("/spire/server")
-        identity = TlsIdentity(leaf.chain, leaf.key_pkcs8)
-        tls = server_context(lambda: identity, lambda: (bundle,))
-        host, port = await server.listen_tcp("127.0.0.1", 0, tls)
+        server, ca = tls_server(echo, engine, max_handshakes=8, max_handshakes_per_address=2)
+        host, port, context = await listening(server, ca)
         silent = [await asyncio.open_connection(host, port) for _ in range(20)]
-        context = client_context(None, bundle)
         _, writer = await asyncio.open_connection(
             host, port, ssl=context, server_hostname="", local_addr=("127.0.0.2", 0)
         )
@@ -156,3 +170,29 @@ def test_silent_connections_of_one_address_kept_all_others_out(
 def test_an_ipv6_network_is_one_caller(address: str, counted: str) -> None:
     """Each of the 2**64 addresses of one network would otherwise have a limit of its own."""
     assert network_of(address) == counted
+
+
+def flood(host: str, port: int, context: ssl.SSLContext) -> float:
+    """Send what is no HTTP/2, and read nothing, until that fails; return after how long."""
+    clock = SystemClock()
+    with socket.create_connection((host, port)) as plain:
+        talking = context.wrap_socket(plain)
+        began = clock.monotonic()
+        with contextlib.suppress(OSError), talking:
+            while clock.monotonic() - began < 10:
+                talking.sendall(b"this is no HTTP/2 at all" * 1000)
+        return clock.monotonic() - began
+
+
+def test_a_flood_was_read_for_half_a_minute_after_the_end(engine: EngineName) -> None:
+    """A peer over TLS that is told the end, does not listen and goes on talking is cut off."""
+
+    async def scene() -> None:
+        server, ca = tls_server(Echo(), engine, goodbye_seconds=0.1)
+        where = await listening(server, ca)
+        assert await asyncio.to_thread(flood, *where) < 9
+        await server.close(grace=0)
+
+    # asyncio's own loop stops reading at the end; this one, which the programs use, reads on.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scene())

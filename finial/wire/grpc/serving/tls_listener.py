@@ -85,6 +85,7 @@ class TlsListener:
                 accepted,
                 ssl=self._context,
                 ssl_handshake_timeout=self._limits.handshake_seconds,
+                ssl_shutdown_timeout=self._limits.goodbye_seconds,
             )
         except (OSError, TimeoutError, ssl.SSLError) as failure:
             _log.info("no TLS connection with %s: %s", address, failure)
