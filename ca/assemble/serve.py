@@ -80,7 +80,7 @@ async def _world(
     measures = Measures(metrics)
     with _audit(server.audit_path) as audit:
         journal = Journal(audit, clock, (measures.observe,))
-        datastore = await Datastore.open(server.database, clock, server.domain)
+        datastore = await Datastore.open(server.database, clock, server.domain, journal.check)
         try:
             server_id = own_server_id(server.private_dir, entropy)
             world = await make_world(

@@ -56,9 +56,14 @@ class Changes(Subject):
     """The part of the datastore that says what changed."""
 
     def __init__(
-        self, writer: Writer, reader: Reader, clock: Clock, trust_domain: TrustDomain
+        self,
+        writer: Writer,
+        reader: Reader,
+        clock: Clock,
+        trust_domain: TrustDomain,
+        before_write: Callable[[], None],
     ) -> None:
-        super().__init__(writer, reader, clock, trust_domain)
+        super().__init__(writer, reader, clock, trust_domain, before_write)
         self._committed_sequence = 0
         self._followers: dict[object, Callable[[int], None]] = {}
 

@@ -1,6 +1,7 @@
 """The datastore: values in, values out, and everything durable when it is awaited."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Self
 
 from sqlalchemy import Connection, Engine, insert, inspect, select
@@ -34,18 +35,29 @@ class Datastore(Entries, Nodes, JoinTokens, Authorities, Bundles, Ledger, ApiTok
     """
 
     def __init__(
-        self, engines: tuple[Engine, Engine], clock: Clock, trust_domain: TrustDomain
+        self,
+        engines: tuple[Engine, Engine],
+        clock: Clock,
+        trust_domain: TrustDomain,
+        before_write: Callable[[], None],
     ) -> None:
         writing, reading = engines
         writer = Writer(writing, clock, self._tell_followers)
-        super().__init__(writer, Reader(reading), clock, trust_domain)
+        super().__init__(writer, Reader(reading), clock, trust_domain, before_write)
         self._engines = engines
 
     @classmethod
-    async def open(cls, url: str, clock: Clock, trust_domain: TrustDomain) -> Self:
+    async def open(
+        cls,
+        url: str,
+        clock: Clock,
+        trust_domain: TrustDomain,
+        before_write: Callable[[], None] = lambda: None,
+    ) -> Self:
         """Open a database such as `sqlite:////var/lib/finial/ca.sqlite`, made if it is missing.
 
-        An older schema is brought to the present one first.
+        An older schema is brought to the present one first. `before_write` is asked before each
+        write and raises a Refusal if nothing may be done now.
 
         Raises: Refusal of kind INVALID when the address is none; PRECONDITION when the database
         belongs to another trust domain or a newer program; UNAVAILABLE.
@@ -56,7 +68,7 @@ class Datastore(Entries, Nodes, JoinTokens, Authorities, Bundles, Ledger, ApiTok
         except BaseException:
             engines[0].dispose()
             raise
-        return cls(engines, clock, trust_domain)
+        return cls(engines, clock, trust_domain, before_write)
 
     async def close(self) -> None:
         """Finish the writes that are waiting and let go of the database."""

@@ -15,17 +15,27 @@ T = TypeVar("T")
 
 
 class Subject:
-    """The writer and the readers of one database, whose own trust domain never changes."""
+    """The writer and the readers of one database, whose own trust domain never changes.
+
+    `before_write` is asked before each write and raises a Refusal if nothing may be done now.
+    """
 
     def __init__(
-        self, writer: Writer, reader: Reader, clock: Clock, trust_domain: TrustDomain
+        self,
+        writer: Writer,
+        reader: Reader,
+        clock: Clock,
+        trust_domain: TrustDomain,
+        before_write: Callable[[], None],
     ) -> None:
+        self._before_write = before_write
         self._writer = writer
         self._reader = reader
         self._clock = clock
         self._trust_domain = trust_domain
 
     async def _write(self, act: Callable[[Transaction], T]) -> T:
+        self._before_write()
         return await self._writer.run(act)
 
     async def _ask(self, question: Callable[[Connection], T]) -> T:

@@ -1,6 +1,7 @@
 """The audit log: one JSON line for each thing that happened, handed to the kernel at once."""
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Final, Self, TextIO
 
 import msgspec
+
+ROOM: Final = 1024 * 1024
+"""How much of the disk has to be free before an act begins, in bytes: more than it writes."""
 
 _MODE: Final = 0o640
 
@@ -37,6 +41,14 @@ class AuditLog:
         elif self._stream is not None:
             self._stream.write(lines.decode("ascii"))
             self._stream.flush()
+
+    def check_room(self) -> None:
+        """See that an act which begins now can be recorded. Raises: OSError: the disk is full."""
+        if self._descriptor is None:
+            return
+        disk = os.fstatvfs(self._descriptor)
+        if disk.f_bavail * disk.f_frsize < ROOM:
+            raise OSError(errno.ENOSPC, "less than 1 MiB is left on the disk of the audit log")
 
     def reopen(self) -> None:
         """Open the file by its name again, after somebody moved it away. Raises: OSError."""
@@ -82,4 +94,4 @@ def _append(descriptor: int, line: bytes) -> None:
         return
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-    raise OSError(28, "only a part of the audit record could be written")
+    raise OSError(errno.ENOSPC, "only a part of the audit record could be written")

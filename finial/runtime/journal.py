@@ -23,6 +23,10 @@ class Audit(Protocol):
         """Keep all records, or none of them."""
         ...
 
+    def check_room(self) -> None:
+        """See that there is room for more."""
+        ...
+
 
 @dataclass(slots=True)
 class _Recent:
@@ -53,6 +57,16 @@ class Journal(Generic[E]):
         self._unaudited = unaudited
         self._observers = tuple(observers)
         self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
+
+    def check(self) -> None:
+        """See, before an act has effects, that it can be recorded afterwards.
+
+        Raises: what `unaudited` makes, when the audit log is full.
+        """
+        try:
+            self._audit.check_room()
+        except OSError as error:
+            raise self._unaudited(error) from error
 
     def record(self, *events: E) -> None:
         """Record what happened in one act, with one write, before the act is acknowledged.

@@ -75,6 +75,10 @@ class Audit:
             raise OSError(28, "No space left on device")
         self.records.extend(records)
 
+    def check_room(self) -> None:
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+
     def kinds(self) -> list[object]:
         return [record["kind"] for record in self.records]
 
@@ -162,7 +166,8 @@ async def house(
     clock, entropy, audit = clock or StandingClock(), RepeatingEntropy(), Audit()
     async with AsyncExitStack() as stack:
         url = f"sqlite:///{folder}/ca.sqlite"
-        datastore = await Datastore.open(url, clock, configured.server.domain)
+        journal = Journal(audit, clock)
+        datastore = await Datastore.open(url, clock, configured.server.domain, journal.check)
         stack.push_async_callback(datastore.close)
         world = await make_world(
             configured,
@@ -170,7 +175,7 @@ async def house(
             clock=clock,
             entropy=entropy,
             datastore=datastore,
-            journal=Journal(audit, clock),
+            journal=journal,
         )
         following = asyncio.ensure_future(world.follower.run())
         beating = asyncio.ensure_future(tasks.heartbeat(world))

@@ -46,6 +46,9 @@ class Records:
             raise OSError(28, "No space left on device")
         self.written.extend(records)
 
+    def check_room(self) -> None:
+        """It is said when something is written."""
+
     def named(self, kind: str) -> list[Mapping[str, object]]:
         return [each for each in self.written if each["kind"] == kind]
 

@@ -36,6 +36,9 @@ class FullDisk:
     def write_all(self, records: Iterable[Mapping[str, object]]) -> None:
         raise OSError(28, "No space left on device")
 
+    def check_room(self) -> None:
+        raise OSError(28, "No space left on device")
+
 
 class Remembering:
     """An observer that remembers."""

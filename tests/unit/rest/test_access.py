@@ -165,11 +165,12 @@ def test_minting_over_https_is_off_until_it_is_switched_on(tmp_path: Path) -> No
 
 
 def test_what_cannot_be_audited_is_not_done(tmp_path: Path) -> None:
-    """With a full disk under the audit log an act is refused as unavailable."""
+    """With a full disk under the audit log an act is refused as unavailable, and leaves nothing."""
 
     async def act(desk: Desk) -> None:
         desk.house.audit.is_full = True
         problem(await desk.ask("POST", "/v1/join-tokens", {}), 503)
+        assert await desk.house.world.datastore.list_join_tokens() == []
 
     at_desk(tmp_path, act)
 

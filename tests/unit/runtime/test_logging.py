@@ -130,6 +130,19 @@ def test_an_audit_log_that_cannot_be_written_says_so() -> None:
         log.write({"n": 1})
 
 
+def test_an_audit_log_on_a_nearly_full_disk_says_so_before_the_act() -> None:
+    """An act is refused before it has effects when less than 1 MiB is left for its record."""
+    with AuditLog(Path("/proc/self/comm")) as log, pytest.raises(OSError, match="less than 1 MiB"):
+        log.check_room()
+
+
+def test_an_audit_log_with_room_lets_acts_begin(tmp_path: Path) -> None:
+    """A log on a disk with room, and one that is a stream, say nothing."""
+    with AuditLog(tmp_path / "audit.log") as log:
+        log.check_room()
+    AuditLog(stream=io.StringIO()).check_room()
+
+
 def test_half_a_record_is_taken_back(tmp_path: Path) -> None:
     """A record that fits only in part leaves no part of itself behind."""
     pid = os.fork()
