@@ -1,22 +1,19 @@
 """What the gRPC layer costs by itself: a bare echo, CPU of the server process alone.
 
-python benchmarks/grpc_floor.py [--engine ngh2|h2] [--loop asyncio|uvloop]
+python -m benchmarks.grpc_floor [--engine ngh2|h2] [--loop asyncio|uvloop] [--json]
 """
 
 import argparse
 import asyncio
+import json
 import multiprocessing
 import os
 import resource
-import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import ngh2
 
@@ -130,18 +127,14 @@ async def open_streams(path: Path, count: int, measure: Callable[[], Any]) -> An
     return measured
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--engine", default="ngh2", choices=["ngh2", "h2"])
-    arguments.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
-    arguments.add_argument("--count", type=int, default=4000)
-    chosen = arguments.parse_args()
+def measured(engine: str, loop: str, count: int) -> dict[str, float]:
+    """CPU in microseconds of a unary call and of a new connection, memory in MiB and KiB."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "floor.sock")
         ours, theirs = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
-        server = context.Process(target=serve, args=(path, chosen.engine, chosen.loop, theirs))
+        server = context.Process(target=serve, args=(path, engine, loop, theirs))
         server.start()
         ours.recv()
 
@@ -149,24 +142,36 @@ def main() -> None:
             ours.send("measure")
             return ours.recv()  # type: ignore[no-any-return]
 
-        def timed(name: str, work: Callable[[Path, int], Awaitable[None]], count: int) -> None:
-            asyncio.run(work(path, 200))  # type: ignore[arg-type]
-            before, began = measure()[0], time.perf_counter()
-            asyncio.run(work(path, count))  # type: ignore[arg-type]
-            took, used = time.perf_counter() - began, measure()[0] - before
-            print(
-                f"{name:40} {used / count * 1e6:8.0f} us of CPU  {took / count * 1e6:8.0f} us of time"
-            )
+        def timed(work: Callable[[Path, int], Coroutine[Any, Any, None]]) -> float:
+            asyncio.run(work(path, 200))
+            before = measure()[0]
+            asyncio.run(work(path, count))
+            return (measure()[0] - before) / count * 1e6
 
-        print(f"engine {chosen.engine}, loop {chosen.loop}, {os.cpu_count()} cores")
-        timed("unary call, plain function", unary, chosen.count)
-        timed("new connection to first message", new_connections, chosen.count)
+        found = {"unary": timed(unary), "connection": timed(new_connections)}
         idle = measure()[1]
         held = asyncio.run(open_streams(path, 1000, measure))[1]
-        print(f"{'memory idle':40} {idle / 2**20:8.1f} MiB")
-        print(f"{'memory of an open stream, of 1,000':40} {(held - idle) / 1000 / 1024:8.1f} KiB")
         ours.send("stop")
         server.join()
+        return {**found, "idle": idle / 2**20, "stream": (held - idle) / 1000 / 1024}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--engine", default="ngh2", choices=["ngh2", "h2"])
+    arguments.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
+    arguments.add_argument("--count", type=int, default=4000)
+    arguments.add_argument("--json", action="store_true")
+    chosen = arguments.parse_args()
+    found = measured(chosen.engine, chosen.loop, chosen.count)
+    if chosen.json:
+        print(json.dumps(found))
+        return
+    print(f"engine {chosen.engine}, loop {chosen.loop}, {os.cpu_count()} cores")
+    print(f"{'unary call, plain function':40} {found['unary']:8.0f} us of CPU")
+    print(f"{'new connection to first message':40} {found['connection']:8.0f} us of CPU")
+    print(f"{'memory idle':40} {found['idle']:8.1f} MiB")
+    print(f"{'memory of an open stream, of 1,000':40} {found['stream']:8.1f} KiB")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from finial.wire.tls import TlsIdentity, client_context
 
 from finial.runtime.clock import SystemClock
 from finial.wire.grpc.client import Channel, TcpAddress, UnixAddress
 from finial.wire.grpc.method import method
 from finial.wire.pb import agent_pb2, follow_pb2, types_pb2
+from finial.wire.tls import TlsIdentity, client_context
 
 _AGENT = agent_pb2.DESCRIPTOR.services_by_name["Agent"]
 _FOLLOW = follow_pb2.DESCRIPTOR.services_by_name["Follow"]

@@ -8,12 +8,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from benchmarks.health import until_healthy
+
 TRUST_DOMAIN = "example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A server's new process, and the seconds from its order to start until it was healthy."""
+
+    pid: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,8 @@ class Peer:
     server_address: str
     workload_socket: str
     agent_path: str
+    restart: Callable[[], Restarted]
+    """Ends the server and starts it again."""
 
     def flags(self) -> list[str]:
         """The driver's flags that name this peer."""
@@ -60,10 +74,23 @@ def finial() -> Iterator[Peer]:
             server_address=made["grpc_address"],
             workload_socket=made["workload_socket"],
             agent_path=made["agent_id"].removeprefix(f"spiffe://{TRUST_DOMAIN}"),
+            restart=lambda: _restart_below(process.pid, made["server_pid"], made["server_socket"]),
         )
     finally:
         _stop(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _restart_below(supervisor: int, server: int, socket: str) -> Restarted:
+    """`finial up` starts a server that has ended again by itself, 0.2 s later."""
+    former = psutil.Process(server)
+    former.send_signal(signal.SIGTERM)
+    former.wait(60)
+    started = time.monotonic() + 0.2
+    until_healthy(socket)
+    seconds = time.monotonic() - started
+    children = psutil.Process(supervisor).children()
+    return Restarted(next(c.pid for c in children if "server" in c.cmdline()), seconds)
 
 
 SERVER_CONF = """
@@ -106,32 +133,44 @@ def spire(server: str, agent: str, port: int = 18081) -> Iterator[Peer]:
     """Run spire-server and spire-agent in a fresh folder."""
     folder = Path(tempfile.mkdtemp(prefix="spire-bench-"))
     (folder / "server.conf").write_text(SERVER_CONF.format(folder=folder, port=port))
-    server_process = subprocess.Popen([server, "run", "-config", str(folder / "server.conf")])
-    agent_process = None
+    serve = [server, "run", "-config", str(folder / "server.conf")]
+    socket = str(folder / "server.sock")
+    running = {"server": _quiet(serve)}
+
+    def restart() -> Restarted:
+        _stop(running["server"])
+        started = time.monotonic()
+        running["server"] = _quiet(serve)
+        until_healthy(socket)
+        return Restarted(running["server"].pid, time.monotonic() - started)
+
     try:
-        socket = ["-socketPath", str(folder / "server.sock")]
-        _until([server, "healthcheck", *socket])
-        token = json.loads(_output([server, "token", "generate", *socket, "-output", "json"]))[
-            "value"
-        ]
+        until_healthy(socket)
+        command = [server, "token", "generate", "-socketPath", socket, "-output", "json"]
+        token = json.loads(_output(command))["value"]
         (folder / "agent.conf").write_text(AGENT_CONF.format(folder=folder, port=port, token=token))
-        agent_process = subprocess.Popen([agent, "run", "-config", str(folder / "agent.conf")])
+        running["agent"] = _quiet([agent, "run", "-config", str(folder / "agent.conf")])
         _until([agent, "healthcheck", "-socketPath", str(folder / "agent.sock")])
         yield Peer(
             name="SPIRE",
             folder=folder,
-            server_pid=server_process.pid,
-            agent_pid=agent_process.pid,
-            server_socket=str(folder / "server.sock"),
+            server_pid=running["server"].pid,
+            agent_pid=running["agent"].pid,
+            server_socket=socket,
             server_address=f"127.0.0.1:{port}",
             workload_socket=str(folder / "agent.sock"),
             agent_path=f"/spire/agent/join_token/{token}",
+            restart=restart,
         )
     finally:
-        if agent_process:
-            _stop(agent_process)
-        _stop(server_process)
+        for process in reversed(running.values()):
+            _stop(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _quiet(command: list[str]) -> subprocess.Popen[bytes]:
+    # They log every refusal, the expected ones too.
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _output(command: list[str]) -> str:
@@ -155,13 +194,20 @@ def _stop(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def build_driver() -> str:
-    """Compile the driver, and say where it is."""
-    target = Path(tempfile.gettempdir()) / "finial-bench-driver"
-    subprocess.run(
-        ["go", "build", "-o", str(target), "."],
-        cwd=Path(__file__).parent / "driver",
-        env={**os.environ, "GOFLAGS": "-mod=mod"},
-        check=True,
-    )
-    return str(target)
+@contextmanager
+def built_driver() -> Iterator[str]:
+    """Compile the driver to where programs are installed, if that is allowed, or else beside.
+
+    The agents look at the program that calls. One outside the places that only root can write to
+    is looked at by finial in a thread, which costs more than all the rest of a call.
+    """
+    place = "/usr/local/lib" if os.access("/usr/local/lib", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="finial-bench-", dir=place) as folder:
+        Path(folder).chmod(0o755)
+        subprocess.run(
+            ["go", "build", "-o", f"{folder}/driver", "."],
+            cwd=Path(__file__).parent / "driver",
+            env={**os.environ, "GOFLAGS": "-mod=mod"},
+            check=True,
+        )
+        yield f"{folder}/driver"

@@ -17,7 +17,7 @@ import (
 // options are the flags of every measure; a measure reads those it needs.
 type options struct {
 	serverSocket, serverAddress, trustDomain, workloadSocket string
-	agents, count, batch, workers                            int
+	agents, count, batch, workers, first                     int
 	parent                                                   string
 	hold                                                     time.Duration
 }
@@ -34,6 +34,7 @@ type result struct {
 var measures = map[string]func(context.Context, options) (result, error){
 	"x509":       x509SVIDs,
 	"jwt":        jwtSVIDs,
+	"status":     statuses,
 	"join":       joins,
 	"register":   register,
 	"poll":       poll,
@@ -53,6 +54,7 @@ func main() {
 	flag.IntVar(&o.agents, "agents", 4, "how many agents call at once")
 	flag.IntVar(&o.count, "count", 1000, "how many operations in all")
 	flag.IntVar(&o.batch, "batch", 50, "how many items a call")
+	flag.IntVar(&o.first, "first", 0, "the number of the first new entry")
 	flag.IntVar(&o.workers, "workers", 1, "how many callers at once")
 	flag.DurationVar(&o.hold, "hold", 10*time.Second, "how long to stay connected")
 	flag.Parse()

@@ -245,6 +245,25 @@ func jwtSVIDs(ctx context.Context, o options) (result, error) {
 	return summarize(latencies, time.Since(start)), err
 }
 
+// statuses makes the cheapest of the agents' calls: what the connection costs, with nothing behind it.
+func statuses(ctx context.Context, o options) (result, error) {
+	admin, err := local(o)
+	if err != nil {
+		return result{}, err
+	}
+	agents, err := joinAll(ctx, o, admin)
+	if err != nil {
+		return result{}, err
+	}
+	ready()
+	start := time.Now()
+	latencies, err := spread(agents, o.count, func(i int) error {
+		_, err := agentv1.NewAgentClient(agents[i].conn).PostStatus(ctx, &agentv1.PostStatusRequest{})
+		return err
+	})
+	return summarize(latencies, time.Since(start)), err
+}
+
 // joins lets nodes join, one after the other.
 func joins(ctx context.Context, o options) (result, error) {
 	admin, err := local(o)
@@ -278,7 +297,7 @@ func register(ctx context.Context, o options) (result, error) {
 	var rates []float64
 	tenth, mark := o.count/10, time.Now()
 	for made := 0; made < o.count; made += o.batch {
-		if _, err := create(ctx, admin, parent, "registered", made, min(o.batch, o.count-made)); err != nil {
+		if _, err := create(ctx, admin, parent, "registered", o.first+made, min(o.batch, o.count-made)); err != nil {
 			return result{}, err
 		}
 		if (made+o.batch)/tenth > made/tenth {
