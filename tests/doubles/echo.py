@@ -9,9 +9,11 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from finial.spiffe.refusal import Kind, Reason, Refusal
+from finial.wire.grpc.client import Channel, UnixAddress
 from finial.wire.grpc.method import method
 from finial.wire.grpc.server import Server
 from finial.wire.grpc.service import Service, service
+from finial.wire.http2.engine import EngineName
 
 _FILE = descriptor_pb2.FileDescriptorProto(name="echo.proto", package="echo", syntax="proto3")
 _message = _FILE.message_type.add(name="Said")
@@ -129,3 +131,13 @@ async def echo_server(path: Path, echo: Echo, **settings: Any) -> AsyncIterator[
         yield server
     finally:
         await server.close(grace=0)
+
+
+@contextlib.asynccontextmanager
+async def channel_to(path: Path, engine: EngineName, **settings: Any) -> AsyncIterator[Channel]:
+    """A channel to the server at this Unix socket, closed at the end."""
+    channel = Channel(UnixAddress(path), engine=engine, **settings)
+    try:
+        yield channel
+    finally:
+        await channel.close()

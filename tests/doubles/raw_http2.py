@@ -12,6 +12,7 @@ import h2.events
 import h2.exceptions
 
 from finial.wire.http2.h2_engine import PatientConnection
+from tests.doubles.echo import Said
 
 Headers = Sequence[tuple[str, str]]
 
@@ -34,6 +35,11 @@ def framed(payload: bytes, *, compressed: int = 0, length: int | None = None) ->
     """A message with its prefix, which may lie."""
     announced = len(payload) if length is None else length
     return bytes([compressed]) + announced.to_bytes(4, "big") + payload
+
+
+def said(**fields: Any) -> bytes:
+    """A message of the service `Echo` with its prefix."""
+    return framed(Said(**fields).SerializeToString())
 
 
 @dataclass

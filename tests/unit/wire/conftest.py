@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from finial.wire.http2.engine import EngineName
+from tests.doubles.ca import SmallCa
 from tests.doubles.echo import Echo
+from tests.doubles.tls_endpoint import Endpoint, bundle, identity, small_ca
 
 
 @pytest.fixture(params=list(EngineName), ids=str)
@@ -39,3 +41,13 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def echo() -> Echo:
     return Echo()
+
+
+@pytest.fixture
+def ca() -> SmallCa:
+    return small_ca()
+
+
+@pytest.fixture
+def endpoint(engine: EngineName, ca: SmallCa) -> Endpoint:
+    return Endpoint(engine, identity(ca.workload("/spire/server")), (bundle(ca),))

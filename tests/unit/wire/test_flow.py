@@ -10,14 +10,10 @@ from finial.wire.grpc.limits import Limits
 from finial.wire.http2.engine import EngineName
 from tests.doubles.clock import settle
 from tests.doubles.echo import CONVERSE, REPEAT, Echo, Said, echo_server
-from tests.doubles.raw_http2 import framed, raw_client, request_headers
+from tests.doubles.raw_http2 import raw_client, request_headers, said
 
 Run = Callable[[Any], None]
 BODY = b"x" * 10_000
-
-
-def said(**fields: Any) -> bytes:
-    return framed(Said(**fields).SerializeToString())
 
 
 def test_a_client_that_gives_no_window_stops_its_handler(

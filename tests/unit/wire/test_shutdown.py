@@ -10,16 +10,12 @@ import pytest
 from finial.wire.grpc.limits import Limits
 from finial.wire.http2.engine import EngineName
 from tests.doubles.clock import StandingClock, settle
-from tests.doubles.echo import Echo, Said, echo_server
-from tests.doubles.raw_http2 import framed, raw_client, request_headers
+from tests.doubles.echo import Echo, echo_server
+from tests.doubles.raw_http2 import raw_client, request_headers, said
 
 Run = Callable[[Any], None]
 LATER = request_headers("/echo.Echo/SayLater")
 CONVERSE = request_headers("/echo.Echo/Converse")
-
-
-def said(**fields: Any) -> bytes:
-    return framed(Said(**fields).SerializeToString())
 
 
 async def until(condition: Callable[[], bool]) -> None:
