@@ -130,7 +130,8 @@ class Tasks:
         """Have SVIDs signed, renewed and dropped as entries, streams and time demand."""
         failures = 0
         changed = asyncio.Event()
-        stops = [each.follow(changed.set) for each in (self.holdings, self.subscriptions.wanted)]
+        watched = (self.holdings, self.subscriptions.wanted, self.member.standing)
+        stops = [each.follow(changed.set) for each in watched]
         try:
             while True:
                 changed.clear()
