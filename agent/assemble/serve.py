@@ -19,10 +19,11 @@ from agent.settings import Settings
 from finial.runtime.clock import Clock, SystemClock
 from finial.runtime.entropy import Entropy, SystemEntropy
 from finial.runtime.files import write_public
-from finial.runtime.metrics import Metrics
 from finial.runtime.process import harden_process
+from finial.runtime.reporting.metrics import Metrics
 from finial.runtime.supervision import Supervisor
 from finial.spiffe.identity import SpiffeId
+from finial.spiffe.refusal import Refusal
 
 GRACE: Final = 5.0
 METRICS_SECONDS: Final = 15.0
@@ -81,7 +82,7 @@ async def _serve(
     gc.freeze()
     await parts.listeners.listen(settings.agent)
     start_tasks(parts, supervisor)
-    supervisor.start_vital("standing", parts.tasks.keep_standing)
+    supervisor.start_vital("standing", parts.tasks.keep_standing, foreseen=(Refusal,))
     announcing = asyncio.ensure_future(_announce(settings, parts, ready))
     try:
         await supervisor.run()

@@ -39,9 +39,14 @@ class Supervisor:
         """Run a task, again and again if it fails."""
         self._spawn(name, self._restarting(name, work))
 
-    def start_vital(self, name: str, work: Work) -> None:
-        """Run a task without which the program is not worth running."""
-        self._spawn(name, self._vital(name, work))
+    def start_vital(
+        self, name: str, work: Work, foreseen: tuple[type[Exception], ...] = ()
+    ) -> None:
+        """Run a task without which the program is not worth running.
+
+        What it raises is logged whole, unless it is `foreseen`: such an end says why by itself.
+        """
+        self._spawn(name, self._vital(name, work, foreseen))
 
     def stop(self) -> None:
         """Begin to end."""
@@ -84,11 +89,12 @@ class Supervisor:
     def _spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(coroutine, name=name))
 
-    async def _vital(self, name: str, work: Work) -> None:
+    async def _vital(self, name: str, work: Work, foreseen: tuple[type[Exception], ...]) -> None:
         try:
             await work()
         except Exception as error:
-            _log.exception("%s failed, and nothing goes on without it", name)
+            if not isinstance(error, foreseen):
+                _log.exception("%s failed, and nothing goes on without it", name)
             self._fatal = error
             self._stopping.set()
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,22 @@ def test_a_vital_task_ends_the_program() -> None:
     with pytest.raises(RuntimeError, match="database"):
         asyncio.run(whole())
     assert ended == ["other"]
+
+
+def test_an_end_that_was_foreseen_is_no_line_of_the_log(caplog: Any) -> None:
+    """A vital task may end the program in words of its own, without a trace of the stack."""
+
+    async def vital() -> None:
+        raise LookupError("run this and that")
+
+    async def whole() -> None:
+        supervisor = Supervisor(StandingClock(), RepeatingEntropy())
+        supervisor.start_vital("vital", vital, foreseen=(LookupError,))
+        await supervisor.run()
+
+    with pytest.raises(LookupError, match="this and that"):
+        asyncio.run(whole())
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
