@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from cli.printing import print_json
-from finial.runtime.logging import setup
+from finial.runtime.reporting.logging import setup
 from finial.spiffe.refusal import Kind, Refusal
 
 if TYPE_CHECKING:

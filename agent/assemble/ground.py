@@ -1,8 +1,8 @@
 """The folders that the agent stands on."""
 
 from agent.settings import Agent
-from finial.runtime.audit import AuditLog
 from finial.runtime.files import UnsafePath, owned_directory, private_directory, sweep
+from finial.runtime.reporting.audit import AuditLog
 from finial.spiffe.refusal import Kind, Refusal
 
 

@@ -12,8 +12,8 @@ from agent.events.happened import (
     StandingLost,
     members,
 )
-from finial.runtime import journal
 from finial.runtime.clock import Clock
+from finial.runtime.reporting import journal
 from finial.spiffe.refusal import Kind, Refusal
 
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -14,7 +14,7 @@ from agent.events.happened import (
     TokenReceived,
     WorkloadServed,
 )
-from finial.runtime.metrics import Metrics
+from finial.runtime.reporting.metrics import Metrics
 
 
 class Measures:

@@ -20,13 +20,13 @@ from ca.events.measures import Measures
 from ca.operations.server_identity import ServerIdentity, renew_server_identity
 from ca.operations.world import World
 from ca.settings import Settings
-from finial.runtime.audit import AuditLog
 from finial.runtime.backoff import Backoff
 from finial.runtime.clock import Clock, SystemClock
 from finial.runtime.entropy import Entropy, SystemEntropy
 from finial.runtime.files import write_public
-from finial.runtime.metrics import Metrics
 from finial.runtime.process import harden_process
+from finial.runtime.reporting.audit import AuditLog
+from finial.runtime.reporting.metrics import Metrics
 from finial.runtime.supervision import Supervisor
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle_document import render_pem

@@ -4,8 +4,8 @@ from collections.abc import Callable, Hashable, Sequence
 
 from ca.events.audit import render, unaudited
 from ca.events.happened import ActorKind, CallRefused, Event
-from finial.runtime import journal
 from finial.runtime.clock import Clock
+from finial.runtime.reporting import journal
 from finial.wire.network import network_of
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from prometheus_client import Histogram
 
 from ca.events.happened import CallRefused, Event, Minted, SvidsIssued
-from finial.runtime.metrics import Metrics
+from finial.runtime.reporting.metrics import Metrics
 
 MAX_CALLS: Final = 1000
 

@@ -17,7 +17,7 @@ from agent.events.happened import Event
 from agent.events.journal import Journal
 from agent.events.measures import Measures
 from finial.runtime.clock import SystemClock
-from finial.runtime.metrics import Metrics
+from finial.runtime.reporting.metrics import Metrics
 from finial.runtime.supervision import Supervisor
 from finial.wire.grpc.client import Channel, Stream, UnixAddress
 from finial.wire.grpc.method import method

@@ -13,7 +13,7 @@ from ca.events.measures import Measures
 from ca.operations.administer_tokens import create_join_token
 from ca.operations.server_identity import renew_server_identity
 from finial.keys.generate import pkcs8
-from finial.runtime.metrics import Metrics
+from finial.runtime.reporting.metrics import Metrics
 from finial.runtime.watch import Watch
 from finial.spiffe.refusal import Kind, Reason
 from finial.spiffe.well_known import server_id

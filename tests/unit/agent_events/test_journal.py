@@ -20,7 +20,7 @@ from agent.events.happened import (
 )
 from agent.events.journal import Journal
 from agent.events.measures import Measures
-from finial.runtime.metrics import Metrics
+from finial.runtime.reporting.metrics import Metrics
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.clock import StandingClock
 from tests.doubles.entitlements import workload_id

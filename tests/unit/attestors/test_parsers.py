@@ -12,7 +12,7 @@ from attestors.node.join_token import payload as join_token
 from attestors.node.x509pop import path_template, payload
 from attestors.workload.unix.credentials import Credentials, Unreadable
 from finial.runtime.duration import parse_duration, render_duration
-from finial.runtime.logging import neutralise
+from finial.runtime.reporting.logging import neutralise
 from finial.spiffe.refusal import Kind, Refusal
 
 KNOWN = ["certificates", "rsa_signature", "ecdsa_signature", "nonce", "signature", "r", "s"]

@@ -22,9 +22,9 @@ from ca.events.happened import (
 from ca.events.journal import Journal
 from ca.events.measures import MAX_CALLS, Measures
 from ca.registry.issued import SvidKind
-from finial.runtime.audit import AuditLog
-from finial.runtime.journal import MAX_REMEMBERED
-from finial.runtime.metrics import Metrics
+from finial.runtime.reporting.audit import AuditLog
+from finial.runtime.reporting.journal import MAX_REMEMBERED
+from finial.runtime.reporting.metrics import Metrics
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.clock import StandingClock
 from tests.doubles.datastore import entry, svid

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from finial.runtime.audit import AuditLog
-from finial.runtime.logging import Format, neutralise, setup
+from finial.runtime.reporting.audit import AuditLog
+from finial.runtime.reporting.logging import Format, neutralise, setup
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import pytest
 
 from finial.keys import memory
 from finial.runtime import plugins
-from finial.runtime.metrics import Metrics
 from finial.runtime.process import RESERVED, room_for_connections
+from finial.runtime.reporting.metrics import Metrics
 
 HARDENED = """
 import os, resource

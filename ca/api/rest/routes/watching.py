@@ -11,7 +11,7 @@ from ca.api.rest.access import Administrator, authorized
 from ca.api.rest.docs_page import render
 from ca.api.rest.shapes.shape import Answer
 from ca.registry.api_token import Scope
-from finial.runtime.metrics import CONTENT_TYPE
+from finial.runtime.reporting.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["watching"])
 

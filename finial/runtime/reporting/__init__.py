@@ -1,0 +1,1 @@
+"""What a process tells: its audit log, its log lines, its figures."""
