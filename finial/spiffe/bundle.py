@@ -6,8 +6,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from finial.spiffe import certificate as x509_certificate
-from finial.spiffe import jwk
 from finial.spiffe.identity import TrustDomain
+from finial.spiffe.json import jwk
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from finial.spiffe import jwk as json_web_key
-from finial.spiffe import strict_json
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.identity import TrustDomain
+from finial.spiffe.json import jwk as json_web_key
+from finial.spiffe.json import strict_json
 from finial.spiffe.refusal import Kind, Refusal
 
 X509_USE: Final = "x509-svid"

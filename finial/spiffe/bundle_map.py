@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from finial.spiffe import strict_json
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.bundle_document import read_spiffe_bundle, write_spiffe_bundle
 from finial.spiffe.identity import TrustDomain
+from finial.spiffe.json import strict_json
 from finial.spiffe.refusal import Kind, Refusal
 
 

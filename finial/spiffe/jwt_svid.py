@@ -7,9 +7,9 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import get_default_algorithms
 
-from finial.spiffe import jwk, strict_json
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import SpiffeId, TrustDomain
+from finial.spiffe.json import jwk, strict_json
 from finial.spiffe.refusal import Kind, Refusal
 
 MAX_TOKEN_BYTES: Final = 64 * 1024

@@ -21,7 +21,7 @@ from finial.spiffe.bundle_document import (
     render_spiffe_bundle,
 )
 from finial.spiffe.bundle_map import parse_bundle_map
-from finial.spiffe.jwk import decode, encode, spki, write_public_key
+from finial.spiffe.json.jwk import decode, encode, spki, write_public_key
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.ca import SmallCa
 from tests.spec.published import BUNDLE, CA, EXAMPLE, NEW, OTHER

@@ -14,7 +14,7 @@ from ca.registry.admission.judge_entry import judge_entry
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.bundle_document import parse_spiffe_bundle, render_spiffe_bundle
 from finial.spiffe.identity import SpiffeId
-from finial.spiffe.jwk import decode
+from finial.spiffe.json.jwk import decode
 from finial.spiffe.jwt_svid import verify_jwt
 from finial.spiffe.lint import lint
 from finial.spiffe.refusal import Refusal

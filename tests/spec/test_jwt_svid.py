@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from finial.spiffe.bundle import Bundle, JwtAuthority
 from finial.spiffe.bundle_document import parse_spiffe_bundle
 from finial.spiffe.identity import TrustDomain
-from finial.spiffe.jwk import encode, spki
+from finial.spiffe.json.jwk import encode, spki
 from finial.spiffe.jwt_svid import ALGORITHMS, MAX_LEEWAY, MAX_TOKEN_BYTES, JwtSvid, verify_jwt
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.ca import SmallCa

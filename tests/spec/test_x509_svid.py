@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.identity import TrustDomain
-from finial.spiffe.jwk import spki
+from finial.spiffe.json.jwk import spki
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import (
     MAX_CHAIN,

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.identity import TrustDomain
-from finial.spiffe.jwk import spki
+from finial.spiffe.json.jwk import spki
 from tests.doubles.ca import SmallCa
 
 

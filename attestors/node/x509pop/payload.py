@@ -12,8 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from finial.spiffe.json.strict_json import loads_object
 from finial.spiffe.refusal import Kind, Refusal
-from finial.spiffe.strict_json import loads_object
 
 NAME: Final = "x509pop"
 NONCE_BYTES: Final = 32

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from ca.api.rest.problems import Problem, answer
+from finial.spiffe.json.strict_json import loads
 from finial.spiffe.refusal import Kind, Refusal
-from finial.spiffe.strict_json import loads
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 STRANGERS_BODY_BYTES: Final = 16 * 1024

@@ -7,7 +7,7 @@ from typing import Final
 from finial.spiffe.bundle import JwtAuthority, X509Authority
 from finial.spiffe.bundle_document import JWT_USE, X509_USE, Ignored, keys_of, sort_key
 from finial.spiffe.identity import TrustDomain
-from finial.spiffe.jwk import spki
+from finial.spiffe.json.jwk import spki
 from finial.spiffe.lint.certificate import describe_key, lint_certificate
 from finial.spiffe.lint.inspection import (
     DocumentKind,

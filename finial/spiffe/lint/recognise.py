@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from finial.spiffe import certificate as x509_certificate
-from finial.spiffe import strict_json
+from finial.spiffe.json import strict_json
 from finial.spiffe.lint.bundle import lint_bundle_map, lint_jwk_set
 from finial.spiffe.lint.chain import lint_chain
 from finial.spiffe.lint.inspection import Inspection

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from finial.spiffe import jwk, strict_json
 from finial.spiffe.identity import SpiffeId
+from finial.spiffe.json import jwk, strict_json
 from finial.spiffe.jwt_svid import ALGORITHMS
 from finial.spiffe.lint.inspection import (
     DocumentKind,

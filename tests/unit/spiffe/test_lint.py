@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.bundle_document import render_jwks, render_spiffe_bundle
 from finial.spiffe.bundle_map import render_bundle_map
-from finial.spiffe.jwk import encode, spki
+from finial.spiffe.json.jwk import encode, spki
 from finial.spiffe.lint import DocumentKind, Severity, lint
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.clock import NOW

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finial.spiffe.json.strict_json import MAX_DEPTH, loads, loads_object
 from finial.spiffe.refusal import Kind, Refusal
-from finial.spiffe.strict_json import MAX_DEPTH, loads, loads_object
 
 
 @pytest.mark.parametrize(

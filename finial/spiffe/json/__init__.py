@@ -1,0 +1,1 @@
+"""JSON as the standards need it: read without two meanings, and keys in it."""
