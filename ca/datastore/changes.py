@@ -23,7 +23,7 @@ from ca.datastore.subject import Subject
 from ca.datastore.tables import changes
 from ca.registry.change import Change, Topic
 from ca.registry.entry import Entry
-from ca.registry.node import Node
+from ca.registry.nodes.node import Node
 from finial.runtime.clock import Clock
 from finial.spiffe.identity import TrustDomain
 

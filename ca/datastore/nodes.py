@@ -17,7 +17,7 @@ from ca.datastore.tables import nodes
 from ca.registry.change import Topic
 from ca.registry.entry import Entry
 from ca.registry.issued import Issued
-from ca.registry.node import Node
+from ca.registry.nodes.node import Node
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason, Refusal
 

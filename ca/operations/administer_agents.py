@@ -6,10 +6,10 @@ from typing import Final
 
 from ca.events.happened import Actor, NodeBanned, NodeEvicted
 from ca.operations.world import World
-from ca.registry.node import Node
-from ca.registry.node_filter import NodeFilter
+from ca.registry.nodes.node import Node
+from ca.registry.nodes.node_filter import NodeFilter
+from ca.registry.nodes.standing import banned
 from ca.registry.page import Page
-from ca.registry.standing import banned
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.well_known import AGENT_PREFIX, is_agent

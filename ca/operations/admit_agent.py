@@ -1,8 +1,8 @@
 """An agent calls with its SVID: judged from memory; only the first use of a new one is written."""
 
 from ca.operations.world import World
-from ca.registry.node import Node
-from ca.registry.standing import Standing, judge_agent
+from ca.registry.nodes.node import Node
+from ca.registry.nodes.standing import Standing, judge_agent
 from finial.spiffe.identity import SpiffeId
 
 

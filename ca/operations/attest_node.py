@@ -22,8 +22,8 @@ from ca.operations.issue_svids import IssuedX509
 from ca.operations.world import World
 from ca.registry.entry import Entry
 from ca.registry.join_token import JoinToken
-from ca.registry.node import Node
-from ca.registry.standing import judge_attestation
+from ca.registry.nodes.node import Node
+from ca.registry.nodes.standing import judge_attestation
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector

@@ -9,7 +9,7 @@ from ca.operations.administer_agents import find_agent
 from ca.operations.issue_other_svids import seal_leaf
 from ca.operations.issue_svids import IssuedX509
 from ca.operations.world import World
-from ca.registry.standing import judge_renewal, renewed
+from ca.registry.nodes.standing import judge_renewal, renewed
 from finial.spiffe.identity import SpiffeId
 
 

@@ -9,7 +9,7 @@ from ca.authority.slot import Phase, Slot, Use
 from ca.datastore.datastore import Datastore
 from ca.registry.entry import Entry
 from ca.registry.issued import Issued, SvidKind
-from ca.registry.node import Node
+from ca.registry.nodes.node import Node
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.selector import Selector

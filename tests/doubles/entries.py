@@ -3,7 +3,7 @@
 from typing import Any
 
 from ca.registry.entry import Entry
-from ca.registry.node import Node
+from ca.registry.nodes.node import Node
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.selector import Selector
 

@@ -6,8 +6,8 @@ from typing import Final, TypedDict
 
 from ca.api.grpc.masks import Fields, fill
 from ca.registry.match import Match
-from ca.registry.node import Node
-from ca.registry.node_filter import NodeFilter
+from ca.registry.nodes.node import Node
+from ca.registry.nodes.node_filter import NodeFilter
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
 from finial.wire.convert import selector_from, selector_message, spiffe_id_message

@@ -8,7 +8,7 @@ from ca.authority.slot import Use
 from ca.issuance.issuer import Issuer
 from ca.issuance.seal import SigningAuthority
 from ca.registry.index import EntryIndex
-from ca.registry.node_index import NodeIndex
+from ca.registry.nodes.node_index import NodeIndex
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain

@@ -12,7 +12,7 @@ from ca.datastore.join_tokens import Spending
 from ca.datastore.ledger import IssuedFilter
 from ca.registry.change import Topic
 from ca.registry.join_token import JoinToken
-from ca.registry.node import Node
+from ca.registry.nodes.node import Node
 from finial.spiffe.refusal import Kind, Reason, Refusal
 from finial.spiffe.selector import Selector
 from tests.doubles.clock import NOW

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ca.registry.entry_filter import EntryFilter, similar
 from ca.registry.match import Match
-from ca.registry.node_filter import NodeFilter
+from ca.registry.nodes.node_filter import NodeFilter
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.entries import agent, entry, node, selectors, sid

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ca.registry.node_filter import NodeFilter
-from ca.registry.node_index import NodeIndex
+from ca.registry.nodes.node_filter import NodeFilter
+from ca.registry.nodes.node_index import NodeIndex
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.entries import agent, node, selectors
 

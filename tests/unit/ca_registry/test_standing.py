@@ -2,7 +2,7 @@
 
 import pytest
 
-from ca.registry.standing import (
+from ca.registry.nodes.standing import (
     banned,
     judge_agent,
     judge_attestation,

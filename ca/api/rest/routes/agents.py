@@ -17,7 +17,7 @@ from ca.operations.administer_agents import (
 )
 from ca.operations.world import World
 from ca.registry.api_token import Scope
-from ca.registry.node_filter import NodeFilter
+from ca.registry.nodes.node_filter import NodeFilter
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.well_known import agent_id
 

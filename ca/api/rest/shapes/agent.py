@@ -10,8 +10,8 @@ from ca.api.rest.shapes.parsing import parsed_set
 from ca.api.rest.shapes.shape import Answer
 from ca.api.rest.shapes.times import Instant, instant, seconds
 from ca.registry.match import Match
-from ca.registry.node import Node
-from ca.registry.node_filter import NodeFilter
+from ca.registry.nodes.node import Node
+from ca.registry.nodes.node_filter import NodeFilter
 from finial.spiffe.selector import Selector
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ca.registry.match import Match, judge_asked
-from ca.registry.node import Node
+from ca.registry.nodes.node import Node
 from finial.spiffe.selector import Selector
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from ca.registry.index.ordered import Ordered
-from ca.registry.node import Node
-from ca.registry.node_filter import NodeFilter
+from ca.registry.nodes.node import Node
+from ca.registry.nodes.node_filter import NodeFilter
 from ca.registry.page import Page, cut, foreign_token
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.selector import Selector

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ca.registry.node import Node
+from ca.registry.nodes.node import Node
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason, Refusal
 

@@ -1,0 +1,1 @@
+"""Nodes whose agents have attested: how they stand, and how they are found."""
