@@ -17,8 +17,8 @@ from ca.datastore.join_tokens import Spending
 from ca.events.happened import Actor, NodeAttested, SvidsIssued
 from ca.issuance.profile import Role
 from ca.issuance.request import CsrParts, judge_csr
-from ca.operations.issue_other_svids import seal_leaf
-from ca.operations.issue_svids import IssuedX509
+from ca.operations.issuing.issue_other_svids import seal_leaf
+from ca.operations.issuing.issue_svids import IssuedX509
 from ca.operations.world import World
 from ca.registry.entry import Entry
 from ca.registry.join_token import JoinToken

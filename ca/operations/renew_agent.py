@@ -5,9 +5,9 @@ from functools import partial
 from ca.events.happened import Actor, NodeRenewed, SvidsIssued
 from ca.issuance.profile import Role
 from ca.issuance.request import judge_csr
-from ca.operations.administer_agents import find_agent
-from ca.operations.issue_other_svids import seal_leaf
-from ca.operations.issue_svids import IssuedX509
+from ca.operations.administration.administer_agents import find_agent
+from ca.operations.issuing.issue_other_svids import seal_leaf
+from ca.operations.issuing.issue_svids import IssuedX509
 from ca.operations.world import World
 from ca.registry.nodes.standing import judge_renewal, renewed
 from finial.spiffe.identity import SpiffeId

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ca.authority.slot import Use
 from ca.events.happened import SYSTEM, SvidsIssued
 from ca.issuance.profile import Role
-from ca.operations.issue_other_svids import seal_leaf
+from ca.operations.issuing.issue_other_svids import seal_leaf
 from ca.operations.world import World
 from finial.keys.generate import generate_private_key, pkcs8
 from finial.spiffe.validity import renew_at

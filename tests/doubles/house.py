@@ -22,7 +22,7 @@ from ca.assemble.make_world import make_world
 from ca.datastore.datastore import Datastore
 from ca.events.happened import SYSTEM
 from ca.events.journal import Journal
-from ca.operations.administer_tokens import create_join_token
+from ca.operations.administration.administer_tokens import create_join_token
 from ca.operations.world import World
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.x509_svid import X509Svid

@@ -9,7 +9,7 @@ import pytest
 from attestors.node.x509pop import evidence
 from ca.datastore.ledger import IssuedFilter
 from ca.events.happened import SYSTEM
-from ca.operations.administer_tokens import create_join_token
+from ca.operations.administration.administer_tokens import create_join_token
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason, Refusal
 from finial.spiffe.x509_svid import verify

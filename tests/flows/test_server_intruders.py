@@ -9,8 +9,8 @@ import pytest
 from ca.api.grpc.peer import RemotePeer
 from ca.assemble.listen import STRANGERS, _is_stranger, _key
 from ca.events.happened import SYSTEM
-from ca.operations.administer_agents import ban_agent, evict_agent
-from ca.operations.administer_tokens import create_join_token
+from ca.operations.administration.administer_agents import ban_agent, evict_agent
+from ca.operations.administration.administer_tokens import create_join_token
 from ca.operations.following.streams import MAX_TOPIC_LENGTH, AgentStream
 from ca.operations.renew_agent import renew_agent
 from finial.spiffe.identity import SpiffeId

@@ -6,7 +6,7 @@ from typing import Any
 
 from ca.api.grpc.peer import RemotePeer
 from ca.events.happened import SYSTEM
-from ca.operations.administer_tokens import create_join_token
+from ca.operations.administration.administer_tokens import create_join_token
 from finial.spiffe.bundle_document import parse_spiffe_bundle
 from finial.spiffe.refusal import Kind
 from finial.wire.join_proof import is_proven, proof_key, token_id

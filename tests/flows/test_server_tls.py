@@ -10,7 +10,7 @@ from typing import Any
 from ca.assemble import listen as listening
 from ca.events.happened import SYSTEM
 from ca.events.measures import Measures
-from ca.operations.administer_tokens import create_join_token
+from ca.operations.administration.administer_tokens import create_join_token
 from ca.operations.server_identity import renew_server_identity
 from finial.keys.generate import pkcs8
 from finial.runtime.reporting.metrics import Metrics

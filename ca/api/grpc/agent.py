@@ -9,7 +9,7 @@ from ca.api.grpc.masks import AGENT_FIELDS, masked
 from ca.api.grpc.peer import RemotePeer
 from ca.api.grpc.rate_limits import Gates
 from ca.api.grpc.svid import x509_message
-from ca.operations.administer_agents import (
+from ca.operations.administration.administer_agents import (
     ban_agent,
     count_agents,
     evict_agent,
@@ -17,7 +17,7 @@ from ca.operations.administer_agents import (
     list_agents,
     post_status,
 )
-from ca.operations.administer_tokens import create_join_token
+from ca.operations.administration.administer_tokens import create_join_token
 from ca.operations.attest_node import Attestation, attest_node
 from ca.operations.renew_agent import renew_agent
 from ca.operations.world import World

@@ -15,7 +15,7 @@ from ca.api.grpc.entry_messages import trust_domain_from
 from ca.api.grpc.item_status import OK, item_status
 from ca.api.grpc.masks import BUNDLE_FIELDS, Fields, masked
 from ca.datastore.bundles import DeleteMode
-from ca.operations.administer_bundles import (
+from ca.operations.administration.administer_bundles import (
     append_bundle,
     count_bundles,
     create_federated_bundle,

@@ -15,7 +15,7 @@ from ca.api.grpc.entry_messages import (
 from ca.api.grpc.item_status import OK, item_status
 from ca.api.grpc.masks import ENTRY_FIELDS, Fields, masked
 from ca.api.grpc.sync import sync_entries
-from ca.operations.administer_entries import (
+from ca.operations.administration.administer_entries import (
     EntryChange,
     SimilarEntry,
     count_entries,

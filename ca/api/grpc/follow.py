@@ -6,7 +6,7 @@ from typing import Final
 
 from ca.api.grpc.caller import ServerCall, agent_of, expiry_of, serial_of
 from ca.api.grpc.rate_limits import Gates
-from ca.operations.administer_tokens import prove_bundle
+from ca.operations.administration.administer_tokens import prove_bundle
 from ca.operations.follow import greet
 from ca.operations.following.questions import Answer
 from ca.operations.following.streams import AgentStream, Changed, Heartbeat, Notice, Question

@@ -5,14 +5,14 @@ from typing import Final
 from ca.api.grpc.caller import ServerCall, actor_of, agent_of
 from ca.api.grpc.item_status import OK, item_status
 from ca.api.grpc.rate_limits import Gates
-from ca.operations.issue_svids import (
+from ca.operations.issuing.issue_svids import (
     IssuedJwt,
     IssuedX509,
     X509Wish,
     issue_jwt_svid,
     issue_x509_svids,
 )
-from ca.operations.mint_svids import mint_jwt_svid, mint_x509_svid
+from ca.operations.issuing.mint_svids import mint_jwt_svid, mint_x509_svid
 from ca.operations.world import World
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.convert import spiffe_id_from, spiffe_id_message

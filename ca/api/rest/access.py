@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 
 from ca.api.rest.connection import LocalPeer, Peer
 from ca.events.happened import Actor, ActorKind
-from ca.operations.administer_api_tokens import known_api_token
+from ca.operations.administration.administer_api_tokens import known_api_token
 from ca.operations.world import World
 from ca.registry.api_token import Scope
 from finial.spiffe.refusal import Kind, Refusal

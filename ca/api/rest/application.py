@@ -16,7 +16,7 @@ from ca.api.rest.routes import agents, authorities, entries, issued, svids, toke
 from ca.api.rest.routes.watching import Vitals
 from ca.api.rest.shapes.shape import PROBLEMS
 from ca.events.happened import CallRefused
-from ca.operations.administer_entries import SimilarEntry
+from ca.operations.administration.administer_entries import SimilarEntry
 from ca.operations.world import World
 from finial.spiffe.refusal import Kind, Refusal
 

@@ -8,7 +8,7 @@ from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.shapes.agent import AgentDocument, node_filter
 from ca.api.rest.shapes.paging import DEFAULT_SIZE, Size, Token
 from ca.api.rest.shapes.shape import Count, Page
-from ca.operations.administer_agents import (
+from ca.operations.administration.administer_agents import (
     ban_agent,
     count_agents,
     evict_agent,

@@ -21,7 +21,7 @@ from ca.api.rest.shapes.entry import (
 from ca.api.rest.shapes.entry_query import entry_filter
 from ca.api.rest.shapes.paging import DEFAULT_SIZE, Size, Token
 from ca.api.rest.shapes.shape import Count, Page
-from ca.operations.administer_entries import (
+from ca.operations.administration.administer_entries import (
     EntryChange,
     SimilarEntry,
     count_entries,

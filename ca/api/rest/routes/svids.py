@@ -10,7 +10,7 @@ from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.shapes.parsing import required
 from ca.api.rest.shapes.svid import JwtRequest, MintedJwt, MintedX509, X509Request
 from ca.api.rest.shapes.times import instant
-from ca.operations.mint_svids import mint_jwt_svid, mint_x509_svid
+from ca.operations.issuing.mint_svids import mint_jwt_svid, mint_x509_svid
 from ca.registry.api_token import Scope
 from finial.spiffe.bundle_document import render_pem
 from finial.spiffe.identity import SpiffeId

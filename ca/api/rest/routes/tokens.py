@@ -15,12 +15,12 @@ from ca.api.rest.shapes.token import (
     NewApiToken,
     NewJoinToken,
 )
-from ca.operations.administer_api_tokens import (
+from ca.operations.administration.administer_api_tokens import (
     create_api_token,
     list_api_tokens,
     revoke_api_token,
 )
-from ca.operations.administer_tokens import create_join_token, list_join_tokens
+from ca.operations.administration.administer_tokens import create_join_token, list_join_tokens
 from ca.registry.api_token import Scope
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal

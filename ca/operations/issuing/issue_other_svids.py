@@ -7,8 +7,8 @@ from ca.issuance.draft import draft_leaf
 from ca.issuance.profile import Role
 from ca.issuance.public_key import PublicKey
 from ca.issuance.seal import seal_certificate
-from ca.operations.issue_svids import IssuedX509
-from ca.operations.signing import at_work, x509_signer
+from ca.operations.issuing.issue_svids import IssuedX509
+from ca.operations.issuing.signing import at_work, x509_signer
 from ca.operations.world import World
 from ca.registry.issued import Issued, SvidKind
 from finial.spiffe.identity import SpiffeId

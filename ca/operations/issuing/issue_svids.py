@@ -17,7 +17,7 @@ from ca.issuance.profile import Role
 from ca.issuance.request import judge_csr
 from ca.issuance.seal import SigningAuthority, seal_certificate, seal_token
 from ca.operations.authorized_entries import require_entry
-from ca.operations.signing import at_work, jwt_signer, x509_signer
+from ca.operations.issuing.signing import at_work, jwt_signer, x509_signer
 from ca.operations.world import World
 from ca.registry.entry import Entry
 from ca.registry.issued import Issued, SvidKind

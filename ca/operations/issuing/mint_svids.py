@@ -6,9 +6,9 @@ from ca.events.happened import Actor, Minted
 from ca.issuance.draft import judge_audience
 from ca.issuance.profile import Role
 from ca.issuance.request import judge_mint_csr
-from ca.operations.issue_other_svids import seal_leaf
-from ca.operations.issue_svids import IssuedJwt, IssuedX509, seal_jwt
-from ca.operations.signing import jwt_signer
+from ca.operations.issuing.issue_other_svids import seal_leaf
+from ca.operations.issuing.issue_svids import IssuedJwt, IssuedX509, seal_jwt
+from ca.operations.issuing.signing import jwt_signer
 from ca.operations.world import World
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.well_known import judge_workload_id

@@ -1,0 +1,1 @@
+"""SVIDs are issued: drafted, judged, sealed, written down."""
