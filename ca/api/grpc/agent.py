@@ -3,9 +3,9 @@
 from ipaddress import ip_address
 from typing import Final
 
-from ca.api.grpc.agent_messages import agent_message, node_filter
 from ca.api.grpc.caller import ServerCall, actor_of, agent_of
-from ca.api.grpc.masks import AGENT_FIELDS, masked
+from ca.api.grpc.messages.agents import agent_message, node_filter
+from ca.api.grpc.messages.masks import AGENT_FIELDS, masked
 from ca.api.grpc.peer import RemotePeer
 from ca.api.grpc.rate_limits import Gates
 from ca.api.grpc.svid import x509_message

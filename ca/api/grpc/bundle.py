@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
-from ca.api.grpc.bundle_messages import (
+from ca.api.grpc.caller import ServerCall, actor_of
+from ca.api.grpc.messages.bundles import (
     bundle_change,
     bundle_from,
     bundle_message,
     jwt_authorities_from,
     x509_authorities_from,
 )
-from ca.api.grpc.caller import ServerCall, actor_of
-from ca.api.grpc.entry_messages import trust_domain_from
-from ca.api.grpc.item_status import OK, item_status
-from ca.api.grpc.masks import BUNDLE_FIELDS, Fields, masked
+from ca.api.grpc.messages.entries import trust_domain_from
+from ca.api.grpc.messages.item_status import OK, item_status
+from ca.api.grpc.messages.masks import BUNDLE_FIELDS, Fields, masked
 from ca.datastore.bundles import DeleteMode
 from ca.operations.administration.administer_bundles import (
     append_bundle,

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ca.api.grpc.agent_messages import match_of, selector_match
 from ca.api.grpc.caller import ServerCall, actor_of, agent_of
-from ca.api.grpc.entry_messages import (
+from ca.api.grpc.messages.agents import match_of, selector_match
+from ca.api.grpc.messages.entries import (
     READ_ONLY,
     entry_change,
     entry_from,
     entry_message,
     trust_domain_from,
 )
-from ca.api.grpc.item_status import OK, item_status
-from ca.api.grpc.masks import ENTRY_FIELDS, Fields, masked
+from ca.api.grpc.messages.item_status import OK, item_status
+from ca.api.grpc.messages.masks import ENTRY_FIELDS, Fields, masked
 from ca.api.grpc.sync import sync_entries
 from ca.operations.administration.administer_entries import (
     EntryChange,

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ca.api.grpc.caller import ServerCall, actor_of, agent_of
-from ca.api.grpc.item_status import OK, item_status
+from ca.api.grpc.messages.item_status import OK, item_status
 from ca.api.grpc.rate_limits import Gates
 from ca.operations.issuing.issue_svids import (
     IssuedJwt,

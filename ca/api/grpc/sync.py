@@ -12,8 +12,8 @@ from itertools import accumulate
 from typing import Any, Final, TypeVar
 
 from ca.api.grpc.caller import ServerCall, agent_of, judge_again
-from ca.api.grpc.entry_messages import entry_message
-from ca.api.grpc.masks import ENTRY_FIELDS, Fields, masked
+from ca.api.grpc.messages.entries import entry_message
+from ca.api.grpc.messages.masks import ENTRY_FIELDS, Fields, masked
 from ca.operations.authorized_entries import authorized_entries, authorized_entry
 from ca.operations.world import World
 from ca.registry.entry import Entry

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ca.api.grpc.agent_messages import agent_message, match_of, node_filter
-from ca.api.grpc.bundle_messages import bundle_from
-from ca.api.grpc.entry_messages import trust_domain_from
-from ca.api.grpc.masks import AGENT_FIELDS, masked
+from ca.api.grpc.messages.agents import agent_message, match_of, node_filter
+from ca.api.grpc.messages.bundles import bundle_from
+from ca.api.grpc.messages.entries import trust_domain_from
+from ca.api.grpc.messages.masks import AGENT_FIELDS, masked
 from ca.api.grpc.sync import pages
 from ca.registry.match import Match
 from finial.spiffe.identity import TrustDomain

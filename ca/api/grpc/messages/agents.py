@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, TypedDict
 
-from ca.api.grpc.masks import Fields, fill
+from ca.api.grpc.messages.masks import Fields, fill
 from ca.registry.match import Match
 from ca.registry.nodes.node import Node
 from ca.registry.nodes.node_filter import NodeFilter

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from ca.api.grpc.entry_messages import trust_domain_from
-from ca.api.grpc.masks import Fields, fill
+from ca.api.grpc.messages.entries import trust_domain_from
+from ca.api.grpc.messages.masks import Fields, fill
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
 from finial.spiffe.certificate import split_der
 from finial.spiffe.refusal import Kind, Refusal

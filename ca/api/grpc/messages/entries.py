@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ca.api.grpc.masks import Fields, fill
+from ca.api.grpc.messages.masks import Fields, fill
 from ca.registry.entry import Entry
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal

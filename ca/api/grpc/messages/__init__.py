@@ -1,0 +1,1 @@
+"""Our values as SPIRE's messages, whole or in part."""
