@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check proto bench test-spire clean
+.PHONY: help demo test check lint coverage proto bench test-spire clean
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -28,10 +28,12 @@ export COVERAGE_FILE := $(STATE)/.coverage
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -o cache_dir=$(STATE)/.pytest_cache
 FAST := tests/unit tests/spec tests/contracts
+PURE := finial.spiffe ca.registry ca.authority ca.issuance agent.membership agent.cache
 
 help:
 	@echo 'make demo [DURATION=40]   two services that keep talking over rotated mTLS'
 	@echo 'make check                format, lint, types, import contracts, fast tests'
+	@echo 'make coverage             fast tests; every branch of the pure rooms'
 	@echo 'make test                 everything, the end-to-end tests too'
 	@echo 'make bench                the figures of benchmarks/RESULTS.md, as a table'
 	@echo 'make proto                generate finial/wire/pb from finial/wire/proto'
@@ -41,12 +43,19 @@ help:
 demo: $(VENV)/.demo
 	@DURATION='$(DURATION)' $(BIN)/python examples/demo
 
-check: $(VENV)/.test
+check: lint
+	$(PYTEST) -q -n $(WORKERS) $(FAST) $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir $(STATE)/.import_linter_cache
-	$(PYTEST) -q -n $(WORKERS) $(FAST) $(PYTEST_ARGS)
+
+# The rooms that decide have every branch tested.
+coverage: $(VENV)/.test
+	$(PYTEST) -q -n $(WORKERS) $(PURE:%=--cov=%) --cov-branch --cov-fail-under=100 \
+		--cov-report=term:skip-covered $(FAST) $(PYTEST_ARGS)
 
 test: $(VENV)/.test
 	$(PYTEST) -n $(WORKERS) tests $(PYTEST_ARGS)
