@@ -94,7 +94,7 @@ class ServerProgram(Program):
     ) -> None:
         self.folder = folder
         self.config = folder.with_name(folder.name + ".toml")
-        self._server = {
+        self.settings: dict[str, Any] = {
             "trust_domain": "example.org",
             "data_dir": str(folder),
             "bind_address": "127.0.0.1",
@@ -118,7 +118,7 @@ class ServerProgram(Program):
         return self.folder / "private" / "admin.sock"
 
     def start(self, stdin: IO[bytes] | int = subprocess.DEVNULL) -> None:
-        self.config.write_text(render({"server": self._server, "plugins": self._plugins}))
+        self.config.write_text(render({"server": self.settings, "plugins": self._plugins}))
         super().start(stdin)
 
     def begin(self) -> None:
