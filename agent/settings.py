@@ -15,8 +15,8 @@ from finial.runtime.duration import Duration
 from finial.runtime.settings import SettingsError, at_least, between, setting
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Refusal
+from finial.wire.unix_socket import LONGEST_PATH
 
-LONGEST_SOCKET_PATH: Final = 107
 DEFAULT_PORT: Final = 8081
 _PLUGIN_TYPES: Final = ("key_manager", "node_attestor", "workload_attestor")
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{2}(?::?[0-9a-fA-F]{2}){31}", re.ASCII)
@@ -81,9 +81,9 @@ class Agent:
 
     def __post_init__(self) -> None:
         for path in (self.workload_socket, self.admin_socket):
-            if len(str(path).encode()) > LONGEST_SOCKET_PATH:
+            if len(str(path).encode()) > LONGEST_PATH:
                 raise ValueError(
-                    f"the socket path {path} is longer than {LONGEST_SOCKET_PATH} bytes: "
+                    f"the socket path {path} is longer than {LONGEST_PATH} bytes: "
                     "choose a shorter data_dir, socket_path or admin_socket_path"
                 )
         if self.workload_socket.parent in self.admin_socket.parents:

@@ -15,8 +15,8 @@ from finial.runtime.duration import Duration
 from finial.runtime.settings import SettingsError, at_least, setting
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Refusal
+from finial.wire.unix_socket import LONGEST_PATH
 
-LONGEST_SOCKET_PATH: Final = 107
 DEFAULT_PORT: Final = 8081
 _PLUGIN_TYPES: Final = ("key_manager", "node_attestor")
 
@@ -122,9 +122,9 @@ class Server:
 
     def __post_init__(self) -> None:
         for path in (self.server_socket, self.admin_socket):
-            if len(str(path).encode()) > LONGEST_SOCKET_PATH:
+            if len(str(path).encode()) > LONGEST_PATH:
                 raise ValueError(
-                    f"the socket path {path} is longer than {LONGEST_SOCKET_PATH} bytes: "
+                    f"the socket path {path} is longer than {LONGEST_PATH} bytes: "
                     "choose a shorter data_dir or socket_path"
                 )
 
@@ -167,11 +167,6 @@ class Server:
     def jwt_key(self) -> KeyType:
         """The kind of key that signs JWT-SVIDs (SC-07)."""
         return self.jwt_key_type or self.ca_key_type
-
-    @property
-    def agent_lifetime(self) -> float:
-        """How long an agent's own SVID lives, in seconds (SC-12)."""
-        return self.agent_ttl or self.default_x509_svid_ttl
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import click
 
+from finial.wire.unix_socket import LONGEST_PATH
+
 F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE: Final = "SPIFFE_ENDPOINT_SOCKET"
-MAX_SOCKET_PATH: Final = 107
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ def unix_path(uri: str) -> Path:
         raise click.UsageError(
             f"{uri!r} is not a socket's URI: write unix:///absolute/path, with three slashes"
         )
-    if len(parts.path.encode()) > MAX_SOCKET_PATH:
-        raise click.UsageError(f"a socket's path has at most {MAX_SOCKET_PATH} bytes: {parts.path}")
+    if len(parts.path.encode()) > LONGEST_PATH:
+        raise click.UsageError(f"a socket's path has at most {LONGEST_PATH} bytes: {parts.path}")
     return Path(parts.path)
 
 

@@ -16,7 +16,6 @@ from cli.tokens import read_secret
 F = TypeVar("F", bound=Callable[..., Any])
 
 ADMIN_SOCKET: Final = Path("private/admin.sock")
-SERVER_SOCKET: Final = Path("private/server.sock")
 
 
 @dataclass(frozen=True, slots=True)

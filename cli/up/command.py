@@ -1,14 +1,11 @@
 """`finial up`: a server and an agent in the foreground, for development."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from cli.printing import output_option
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _lifetime(_: click.Context, parameter: click.Parameter, value: str | None) -> float:
@@ -23,10 +20,6 @@ def _lifetime(_: click.Context, parameter: click.Parameter, value: str | None) -
     if found <= 0:
         raise click.BadParameter("a lifetime is longer than 0", param=parameter)
     return found
-
-
-def _lifetime_option(name: str, text: str) -> Callable[[F], F]:
-    return click.option(name, callback=_lifetime, metavar="DURATION", help=text)
 
 
 @click.command()

@@ -5,12 +5,10 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from finial.runtime.files import UnsafePath, owned_directory, private_directory
 from finial.spiffe.refusal import Kind, Refusal
-
-LONGEST_SOCKET_PATH: Final = 107
+from finial.wire.unix_socket import LONGEST_PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +70,10 @@ def prepare(directory: Path) -> Layout:
     """
     layout = Layout(directory.absolute())
     for path in (layout.workload_socket, layout.server_socket, layout.admin_socket):
-        if len(str(path).encode()) > LONGEST_SOCKET_PATH:
+        if len(str(path).encode()) > LONGEST_PATH:
             raise Refusal(
                 Kind.PRECONDITION,
-                f"the socket's path {path} would be longer than {LONGEST_SOCKET_PATH} bytes",
+                f"the socket's path {path} would be longer than {LONGEST_PATH} bytes",
                 remedy="choose a shorter --dir, such as /tmp/finial",
             )
     try:

@@ -26,7 +26,7 @@ def test_defaults_are_spires() -> None:
     assert (server.bind_address, server.bind_port) == ("0.0.0.0", 8081)
     assert (server.ca_key_type, server.jwt_key) == (KeyType.EC_P256, KeyType.EC_P256)
     assert (server.ca_ttl, server.default_x509_svid_ttl) == (86_400, 3600)
-    assert (server.default_jwt_svid_ttl, server.agent_lifetime) == (300, 3600)
+    assert (server.default_jwt_svid_ttl, server.agent_ttl) == (300, None)
     assert server.ratelimit == settings.RateLimits(1, 1, 500, 500, 10)
 
 
@@ -50,7 +50,7 @@ def test_the_layout_follows_the_data_directory() -> None:
     assert moved.server_socket == Path("/run/s.sock")
     assert moved.admin_socket == Path("/run/a.sock")
     assert (moved.audit_path, moved.database) == (Path("/var/log/a"), "sqlite:////x")
-    assert (moved.agent_lifetime, moved.jwt_key) == (7200, KeyType.RSA_2048)
+    assert (moved.agent_ttl, moved.jwt_key) == (7200, KeyType.RSA_2048)
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
