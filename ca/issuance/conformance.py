@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from ca.issuance.draft import CertificateDraft, TokenDraft
 from ca.issuance.profile import Role
-from ca.issuance.public_key import judge_public_key
+from ca.issuance.public_key import encode_public_key, judge_public_key
 from ca.registry.admission.dns_name import judge_dns_name
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
@@ -190,6 +190,10 @@ _ANY_CERTIFICATE: Final = (
     _Rule(
         "X509-01: the one URI SAN is not the SPIFFE ID",
         lambda f: f.uris == [str(f.draft.spiffe_id)],
+    ),
+    _Rule(
+        "RFC 5280 section 4.1.2.7: the key that would be certified is not the one that is judged",
+        lambda f: f.draft.public_key_info == encode_public_key(f.draft.public_key),
     ),
     _Rule("ID-01: the SPIFFE ID is malformed", lambda f: _is_well_formed(f.draft.spiffe_id)),
     _Rule("X509-16: keyUsage is not critical", lambda f: ExtensionOID.KEY_USAGE in f.critical),

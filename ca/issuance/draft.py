@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.authority.slot import Slot
@@ -14,7 +13,7 @@ from ca.issuance import der
 from ca.issuance.extension import Extension
 from ca.issuance.issuer import Issuer
 from ca.issuance.profile import Profiles, Role, leaf_subject
-from ca.issuance.public_key import PublicKey
+from ca.issuance.public_key import PublicKey, encode_public_key
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.validity import Validity
@@ -100,7 +99,7 @@ def draft_leaf(
     chosen = leaf_subject(dns_names) if subject is None else subject
     lifetime = profiles.x509_lifetime(role, ttl)
     validity = _validity(lifetime, issuer.not_before, issuer.not_after, now)
-    public_key_info = _info(public_key)
+    public_key_info = encode_public_key(public_key)
     return CertificateDraft(
         role=role,
         issuer=issuer,
@@ -131,7 +130,7 @@ def draft_authority(
     validity = Validity.starting(now, profiles.ca_ttl, cap=int(now) + profiles.ca_ttl)
     subject = profiles.authority_subject(serial)
     spiffe_id = profiles.trust_domain.id
-    public_key_info = _info(public_key)
+    public_key_info = encode_public_key(public_key)
     return CertificateDraft(
         role=None,
         issuer=None,
@@ -225,12 +224,6 @@ def _usage(*bits: str) -> x509.KeyUsage:
         "decipher_only",
     )
     return x509.KeyUsage(**{name: name in bits for name in names})
-
-
-def _info(key: PublicKey) -> bytes:
-    return key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
 
 
 def _subject_key_id(public_key_info: bytes) -> Extension:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from finial.spiffe.refusal import Kind, Refusal
@@ -32,6 +33,13 @@ def judge_public_key(key: object) -> PublicKey:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return key
     raise _weak("no SVID is issued for a key of this kind")
+
+
+def encode_public_key(key: PublicKey) -> bytes:
+    """Write the key as SubjectPublicKeyInfo in DER, as certificates hold it."""
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def _judge_rsa(key: rsa.RSAPublicKey) -> rsa.RSAPublicKey:

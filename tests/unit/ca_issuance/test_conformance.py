@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.issuance.conformance import conform, conform_token
 from ca.issuance.draft import CertificateDraft, TokenDraft, draft_authority, draft_leaf, draft_token
 from ca.issuance.extension import Extension
 from ca.issuance.profile import Role
+from ca.issuance.public_key import encode_public_key
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.ca import key_usage
@@ -102,6 +103,13 @@ def test_a_malformed_id_is_not_signed(path: str) -> None:
     except ValueError:
         return
     _broken(_with(replace(LEAF, spiffe_id=odd), named, critical=False), "ID-01")
+
+
+@pytest.mark.parametrize("draft", [LEAF, ROOT])
+def test_another_key_than_the_judged_one_could_be_certified(draft: CertificateDraft) -> None:
+    """RFC 5280 section 4.1.2.7: what is encoded is the key whose kind and size are judged."""
+    other = ec.generate_private_key(ec.SECP256R1()).public_key()
+    _broken(replace(draft, public_key_info=encode_public_key(other)), "4.1.2.7")
 
 
 @pytest.mark.parametrize("draft", [LEAF, ROOT])
@@ -263,7 +271,7 @@ def test_a_weak_key_is_not_certified() -> None:
     """The key is judged once more, wherever it came from."""
     weak = rsa.generate_private_key(65537, 1024).public_key()
     with pytest.raises(Refusal) as caught:
-        conform(replace(LEAF, public_key=weak))
+        conform(replace(LEAF, public_key=weak, public_key_info=encode_public_key(weak)))
     assert caught.value.kind is Kind.INVALID
 
 
