@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from finial.spiffe.bundle_document import render_spiffe_bundle
 from finial.spiffe.identity import SpiffeId
+from finial.spiffe.json.jwk import spki
 from finial.spiffe.refusal import Kind
 from finial.wire.pb import bundle_pb2, entry_pb2, types_pb2
 from tests.doubles.ca import SmallCa
@@ -186,5 +189,26 @@ def test_publishing_comes_with_downstream_servers(tmp_path: Path) -> None:
         local = await built.local()
         for name in ("PublishJWTAuthority", "PublishWITAuthority"):
             assert (await refused(local.call(f"Bundle.{name}"))).kind is Kind.UNIMPLEMENTED
+
+    play(tmp_path, act)
+
+
+def test_an_authority_that_no_bundle_can_hold_silenced_the_server(tmp_path: Path) -> None:
+    """A key without a form as JWK is refused before it makes the bundle unwritable."""
+
+    async def act(built: Any) -> None:
+        local = await built.local()
+        small = ec.generate_private_key(ec.SECP224R1())
+        odd = SmallCa("example.org", key=small)
+        key = types_pb2.JWTKey(public_key=spki(small.public_key()), key_id="k")
+        for request in (
+            bundle_pb2.AppendBundleRequest(
+                x509_authorities=[types_pb2.X509Certificate(asn1=odd.der)]
+            ),
+            bundle_pb2.AppendBundleRequest(jwt_authorities=[key]),
+        ):
+            told = await refused(local.call("Bundle.AppendBundle", request))
+            assert (told.kind, "JWK" in told.detail) == (Kind.INVALID, True)
+        assert render_spiffe_bundle(built.world.known.bundle.value)
 
     play(tmp_path, act)

@@ -8,6 +8,7 @@ from ca.events.happened import Actor, BundleChanged, BundleDeleted
 from ca.operations.world import World
 from ca.registry.page import Page, cut
 from finial.spiffe.bundle import Bundle, JwtAuthority, X509Authority
+from finial.spiffe.bundle_document import render_spiffe_bundle
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import judge_authority
@@ -26,6 +27,8 @@ async def append_bundle(
     if not x509_authorities and not jwt_authorities:
         raise Refusal(Kind.INVALID, "no authorities to append")
     _judge(x509_authorities, jwt_authorities)
+    # What has no form in a SPIFFE bundle would make ours unwritable for everybody.
+    render_spiffe_bundle(Bundle(world.trust_domain, tuple(x509_authorities)))
 
     def append(bundle: Bundle) -> Bundle:
         known = {each.der for each in bundle.x509_authorities}

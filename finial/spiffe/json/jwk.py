@@ -60,9 +60,7 @@ def write_public_key(key: PublicKey) -> dict[str, str]:
             "n": _encode_number(rsa_numbers.n),
             "e": _encode_number(rsa_numbers.e),
         }
-    name = _NAMES.get(key.curve.name)
-    if name is None:
-        raise Refusal(Kind.INVALID, "no JWK can hold a key of this curve", value=key.curve.name)
+    name = _curve_name(key)
     width = (key.key_size + 7) // 8
     numbers = key.public_numbers()
     return {
@@ -75,7 +73,9 @@ def write_public_key(key: PublicKey) -> dict[str, str]:
 
 @lru_cache(maxsize=512)
 def load_spki(der: bytes) -> PublicKey:
-    """Load a SubjectPublicKeyInfo that holds an EC or an RSA key.
+    """Load a SubjectPublicKeyInfo that holds a key which a JWK can hold too: EC or RSA.
+
+    One that could not be published would make its whole bundle unwritable.
 
     Raises: Refusal of kind INVALID.
     """
@@ -85,7 +85,16 @@ def load_spki(der: bytes) -> PublicKey:
         raise Refusal(Kind.INVALID, "the public key cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise Refusal(Kind.INVALID, "the public key is neither an EC nor an RSA key")
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        _curve_name(key)
     return key
+
+
+def _curve_name(key: ec.EllipticCurvePublicKey) -> str:
+    name = _NAMES.get(key.curve.name)
+    if name is None:
+        raise Refusal(Kind.INVALID, "no JWK can hold a key of this curve", value=key.curve.name)
+    return name
 
 
 def spki(key: CertificatePublicKeyTypes) -> bytes:
