@@ -186,6 +186,7 @@ def _tasks(
         open_judged=channels.judged_by,
         open_unjudged=channels.unjudged,
         journal=ground.journal,
+        clock=ground.clock,
     )
     refresh = SvidRefresh(
         holdings=ground.holdings,

@@ -1,5 +1,6 @@
 """Whom to join, why to trust them, and what to show them; read from the settings and join file."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.join_string import JoinString
 
+log = logging.getLogger("finial.agent.trust")
 _REMEDY: Final = "run `finial token create` on the server and give its join string as join_file"
 
 
@@ -97,6 +99,7 @@ def _source(
     if agent.trust_bundle_sha256:
         return Pin(agent.trust_bundle_sha256, trust_domain)
     if agent.insecure_bootstrap:
+        log.warning("insecure_bootstrap is set: nothing proves the first server to this agent")
         return Insecure()
     return JoinToken(token, trust_domain, entropy) if token else Nowhere()
 

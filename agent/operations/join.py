@@ -12,6 +12,7 @@ from agent.upstream.attesting import Attestation, attest
 from agent.upstream.bootstrap import OpenUnjudged, TrustSource
 from agent.upstream.servers import UNREACHED
 from attestors.contract import NodeEvidence
+from finial.runtime.clock import Clock
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.client import Channel
@@ -25,7 +26,7 @@ class Joining:
 
     The bundle that we hold is tried first, because it is newer than what the agent began with;
     then the configured source is asked anew: after a long time without a server, the authorities
-    that we know may all be gone.
+    that we know may all be gone. A source that proves nothing is asked only once they are.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Joining:
         open_judged: OpenJudged,
         open_unjudged: OpenUnjudged,
         journal: Journal,
+        clock: Clock,
     ) -> None:
         self._member = member
         self._evidence = evidence
@@ -48,6 +50,7 @@ class Joining:
         self._open_judged = open_judged
         self._open_unjudged = open_unjudged
         self._journal = journal
+        self._clock = clock
 
     async def join(self, addresses: tuple[str, ...]) -> str:
         """Attest, take on the bundle, become the holder of the SVID; return where.
@@ -93,6 +96,10 @@ class Joining:
         known = self._known_bundle()
         if known is not None and known.x509_authorities:
             yield known
+            alive = any(each.not_after > self._clock.now() for each in known.x509_authorities)
+            if alive and not self._source.proves:
+                # Else whoever disturbs the connection would be believed next.
+                return
         try:
             yield await self._source.bundle(address, self._open_unjudged)
         except Refusal as refusal:

@@ -6,6 +6,7 @@ bootstrap, where there is none and only the server's SPIFFE ID is looked at.
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -25,12 +26,19 @@ TIMEOUT: Final = 15.0
 _PROVEN: Final = method(follow_pb2.DESCRIPTOR.services_by_name["Bootstrap"], "GetProvenBundle")
 _GET_BUNDLE: Final = method(bundle_pb2.DESCRIPTOR.services_by_name["Bundle"], "GetBundle")
 
+log = logging.getLogger("finial.agent.trust")
+
 OpenUnjudged = Callable[[str], Channel]
 """Opens a channel to an address without judging who answers there, apart from the name."""
 
 
 class TrustSource(Protocol):
     """A way to a first bundle."""
+
+    @property
+    def proves(self) -> bool:
+        """Whether an impostor of the server would be found out."""
+        ...
 
     async def bundle(self, address: str, open_unjudged: OpenUnjudged) -> Bundle | None:
         """The bundle to judge the server at that address by; None to judge its name alone.
@@ -42,6 +50,8 @@ class TrustSource(Protocol):
 
 class BundleFile:
     """A file that the operator provides; it is read anew each time."""
+
+    proves = True
 
     def __init__(
         self, path: Path, form: Literal["pem", "spiffe"], trust_domain: TrustDomain
@@ -82,6 +92,8 @@ class BundleFile:
 class JoinToken:
     """A server proves its bundle by a MAC that only who made the join token can compute."""
 
+    proves = True
+
     def __init__(self, token: str, trust_domain: TrustDomain, entropy: Entropy) -> None:
         self._token = token
         self._trust_domain = trust_domain
@@ -110,6 +122,8 @@ class JoinToken:
 
 class Pin:
     """The SHA-256 of one authority's certificate, compared with the bundle the server shows."""
+
+    proves = True
 
     def __init__(self, sha256: str, trust_domain: TrustDomain) -> None:
         self._sha256 = sha256.replace(":", "").lower()
@@ -142,13 +156,18 @@ class Pin:
 class Insecure:
     """Explicitly no trust: the first server that answers is believed."""
 
+    proves = False
+
     async def bundle(self, address: str, open_unjudged: OpenUnjudged) -> Bundle | None:
         """There is none."""
+        log.warning("insecure_bootstrap: whoever answers at %s is believed unproven", address)
         return None
 
 
 class Nowhere:
     """No source was configured; a bundle that is stored already is the only one."""
+
+    proves = True
 
     async def bundle(self, address: str, open_unjudged: OpenUnjudged) -> Bundle | None:
         """There is none.

@@ -1,15 +1,18 @@
 """What a hostile server, or a change at the wrong moment, could do to an agent."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from agent.api.listeners import MAX_HELD, OPERATORS
 from agent.operations.synchronise import judge_own
+from finial.runtime.clock import SystemClock
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
-from tests.doubles.running_agent import Scene, until
+from tests.doubles.ca import SmallCa
+from tests.doubles.running_agent import Scene, until, until_in_time
 from tests.doubles.scripted_server import DOMAIN
 from tests.flows.agent_scenes import ME, play, refused
 from tests.flows.test_agent_jwt import fetch
@@ -84,3 +87,31 @@ def test_one_uid_could_fill_the_agents_memory() -> None:
     """What one uid's calls hold is bounded, and the operators' socket takes few of them."""
     assert MAX_HELD <= 4 * 1024 * 1024
     assert OPERATORS.max_streams * OPERATORS.max_connections_per_key <= 512
+
+
+def test_an_impostor_had_only_to_break_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """With insecure_bootstrap too, a bundle that is held and alive is the only one believed."""
+
+    async def act(played: Scene) -> None:
+        trust: dict[str, Any] = {"trust_bundle_path": None, "insecure_bootstrap": True}
+        async with played.agent(**trust):
+            pass
+        (played.folder / "d" / "private" / "agent" / "agent.json").unlink()
+        genuine = played.server.ca
+        played.server.rotate_ca(SmallCa(now=played.clock.now()))
+        played.server.roots = played.server.roots[1:]
+        attested = len(played.server.evidence)
+        async with played.agent(synced=False, **trust) as agent:
+            for _ in range(5):
+                await played.pass_time(10)
+            assert agent.parts.member.id is None
+        assert len(played.server.evidence) == attested
+        # Once nothing that is held can be valid any more, the settings' word counts again.
+        played.clock.jump(genuine.certificate.not_valid_after_utc.timestamp() - played.clock.now())
+        played.server.rotate_ca(SmallCa(now=SystemClock().now(), lifetime=10 * 86_400))
+        async with played.agent(synced=False, **trust) as agent:
+            await until_in_time(played, lambda: agent.parts.member.id is not None, step=30)
+
+    play(act)
+    assert "nothing proves the first server" in caplog.text
+    assert "is believed unproven" in caplog.text
