@@ -75,7 +75,7 @@ class RawClient:
         self.answers: dict[int, Answer] = {}
         self.is_closed = False
         self.goaway: int | None = None
-        self.acknowledged = 0
+        self.pongs: list[bytes] = []
         self.reads_bodies = True
 
     def begin(self) -> None:
@@ -148,8 +148,8 @@ class RawClient:
                 answer.reset = int(event.error_code)
             case h2.events.ConnectionTerminated():
                 self.goaway = int(event.error_code)
-            case h2.events.PingAckReceived() | h2.events.SettingsAcknowledged():
-                self.acknowledged += 1
+            case h2.events.PingAckReceived():
+                self.pongs.append(bytes(event.ping_data or b""))
 
 
 @contextlib.asynccontextmanager

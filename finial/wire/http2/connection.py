@@ -1,8 +1,10 @@
 """One connection: a transport, an engine between its bytes and a sink, and writing in good time.
 
 Rules: what is sent while received bytes are judged, or within one round of the event loop, is
-written at once, together. While the transport is full nothing is taken from the engine and
-nothing is read from the peer, so that a peer who does not read cannot make us buffer.
+written at once, together. What the engine itself has to say (the answer to a ping, mostly) waits
+for the answer that the sink is about to give, a few milliseconds at most: each write costs more
+than all that is in it. While the transport is full nothing is taken from the engine and nothing is
+read from the peer, so that a peer who does not read cannot make us buffer.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from finial.wire.http2.engine import (
 
 _log = logging.getLogger("finial.wire")
 _PORTION: Final = 262_144
+_PATIENCE: Final = 0.005
 _FRAME_HEAD: Final = 9
 _GOAWAY: Final = 0x7
 
@@ -32,6 +35,8 @@ class Http2Connection(asyncio.Protocol):
         "_closing",
         "_engine",
         "_flush_is_due",
+        "_has_spoken",
+        "_late",
         "_loop",
         "_speaks_first",
         "_transport",
@@ -45,6 +50,8 @@ class Http2Connection(asyncio.Protocol):
         self._engine: Engine = open_engine(engine, settings, self)
         self._transport: asyncio.Transport | None = None
         self._flush_is_due = False
+        self._has_spoken = False
+        self._late: asyncio.TimerHandle | None = None
         self._speaks_first = settings.is_client
         self._writing_is_paused = False
         self._closing = False
@@ -86,7 +93,8 @@ class Http2Connection(asyncio.Protocol):
         if self._closing:
             return
         self.heard = True
-        self._flush_is_due = True  # below, at once
+        self._flush_is_due = True  # below
+        self._has_spoken = False
         try:
             self._engine.receive(data)
         except EngineFailure as failure:
@@ -103,8 +111,15 @@ class Http2Connection(asyncio.Protocol):
             self._closing = True
             if self._transport is not None:
                 self._transport.close()
-            return
-        self._flush_due()
+        elif self._has_spoken or self._engine.has_ended or not self.will_speak():
+            self._flush_due()
+        else:
+            self._flush_is_due = False
+            self._late = self._late or self._loop.call_later(_PATIENCE, self._flush_late)
+
+    def will_speak(self) -> bool:
+        """Whether the sink is about to send something without being told more."""
+        return False
 
     def eof_received(self) -> bool:
         """Close as soon as the peer ends its half: HTTP/2 knows no half-closed connection."""
@@ -130,6 +145,7 @@ class Http2Connection(asyncio.Protocol):
 
     def schedule_flush(self) -> None:
         """Write at the end of this round of the event loop."""
+        self._has_spoken = True
         if not self._flush_is_due:
             self._flush_is_due = True
             self._loop.call_soon(self._flush_due)
@@ -184,6 +200,11 @@ class Http2Connection(asyncio.Protocol):
 
     def _flush_due(self) -> None:
         self._flush_is_due = False
+        if not self._closing:
+            self.flush()
+
+    def _flush_late(self) -> None:
+        self._late = None
         if not self._closing:
             self.flush()
 

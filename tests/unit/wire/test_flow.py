@@ -173,3 +173,25 @@ def test_a_client_waits_for_a_server_that_does_not_read(
         await channel.close()
 
     run(scene())
+
+
+def test_the_answer_to_a_ping_waits_for_the_answer_to_a_call(
+    run: Run, path: Path, echo: Echo, engine: EngineName
+) -> None:
+    """A ping that comes with a unary request is answered, be the call answered soon or not."""
+
+    async def scene() -> None:
+        async with echo_server(path, echo, engine=engine), raw_client(path) as client:
+            client.http2.ping(b"with it!")
+            stream = client.request(request_headers("/echo.Echo/SayLater"), said(text="a"))
+            while not client.pongs:
+                await client.receive()
+            assert not client.answers[stream].status
+            client.http2.ping(b"and then")
+            echo.go_on.set()
+            assert (await client.answer(stream)).status == "0"
+            while len(client.pongs) < 2:
+                await client.receive()
+            assert client.pongs == [b"with it!", b"and then"]
+
+    run(scene())

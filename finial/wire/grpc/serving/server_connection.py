@@ -122,6 +122,10 @@ class ServerConnection(Http2Connection, Generic[P]):
             self._is_known = False
             self._server.forget(self, self.peer)
 
+    def will_speak(self) -> bool:
+        """Whether there are calls, and each will be answered once without more of a request."""
+        return bool(self.calls) and all(call.is_owed_one for call in self.calls.values())
+
     def headers_received(self, stream_id: int, headers: Headers, ended: bool) -> None:
         """Begin a call, or refuse it."""
         if self._is_draining:
@@ -381,6 +385,7 @@ class ServerConnection(Http2Connection, Generic[P]):
             return  # the reset came with the request
         if not ended:
             self._to_reset.append(stream_id)
+        self.schedule_flush()
 
     def _reset_ended(self) -> bool:
         """Reset streams that we ended before their clients did, once all is written."""
