@@ -53,7 +53,7 @@ def test_the_endpoint_is_a_unix_socket_and_nothing_else() -> None:
 
 
 def test_callers_bring_nothing_but_the_security_metadata() -> None:
-    """WEP-02, WEP-07, WEP-12, WEP-14, WEP-20: clear-text gRPC, no TLS, no credentials at all."""
+    """SPF-03, WEP-02, WEP-07, WEP-12, WEP-14, WEP-20: clear-text gRPC, no TLS, no credentials at all."""
 
     async def act(played: Scene) -> None:
         played.server.entry("a", "/web", ME)

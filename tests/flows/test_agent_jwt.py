@@ -266,7 +266,7 @@ def test_a_bad_token_is_invalid(audience: str, changes: dict[str, Any]) -> None:
 
 
 def test_a_foreign_token_shows_only_what_is_allowed() -> None:
-    """WAPI-42, WAPI-45: by federation alone, and cut to the standard's claims and those allowed."""
+    """ID-27, WAPI-42, WAPI-45: by federation alone, and cut to the standard's claims and those allowed."""
 
     async def act(played: Scene) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

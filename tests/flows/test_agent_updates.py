@@ -148,7 +148,7 @@ def test_after_holding_a_stream_gets_what_there_is() -> None:
 
 
 def test_a_new_bundle_comes_with_the_svids() -> None:
-    """WAPI-09, WAPI-23: when only the bundle changes, the message has the SVIDs in it too."""
+    """TDB-05, WAPI-09, WAPI-23: only the bundle changes, and the message has the SVIDs too."""
 
     async def act(played: Scene) -> None:
         played.server.entry("a", "/web", ME)

@@ -139,7 +139,7 @@ def test_the_security_metadata_is_asked_for_first(metadata: Any) -> None:
 
 
 def test_the_wit_profile_is_not_implemented() -> None:
-    """WEP-18, WAPI-03, WAPI-48: both RPCs of the optional profile say so."""
+    """STB-01, WEP-18, WAPI-03, WAPI-48: both RPCs of the optional profile say so."""
 
     async def act(played: Scene) -> None:
         async with played.agent() as agent:
