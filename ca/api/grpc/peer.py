@@ -60,6 +60,8 @@ def identify(transport: asyncio.BaseTransport) -> Peer:
     """
     tls = transport.get_extra_info("ssl_object")
     name = transport.get_extra_info("peername")
+    if tls is not None and not name:
+        raise Refusal(Kind.UNAUTHENTICATED, "the caller has gone before it could be named")
     if tls is not None:
         return _remote(str(name[0]), tls)
     return _local(transport)
