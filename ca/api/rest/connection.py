@@ -55,6 +55,7 @@ class Connection(HttpToolsProtocol):
     network = ""
     _awaited: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _parsed_bytes = 0
     _in_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -86,9 +87,21 @@ class Connection(HttpToolsProtocol):
         if self._in_headers and self._header_bytes > MAX_HEADER_BYTES:
             self.send_400_response("The request's headers are longer than 64 KiB.")
 
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        self._parsed_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header, also one that came in one piece with the end of the headers."""
+        self._parsed_bytes += len(name) + len(value)
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """Begin to answer."""
+        """Begin to answer; what is raised here is answered with 400."""
         self._headers_came()
+        if self._parsed_bytes > MAX_HEADER_BYTES:
+            raise ValueError("the request's headers are longer than 64 KiB")
         super().on_headers_complete()
 
     def _is_crowd(self) -> bool:
