@@ -97,8 +97,15 @@ def port(world: Up, name: str) -> Port:
 class Bystanders:
     """Somebody at each port who does what they always do; `faults` is what they noticed."""
 
-    def __init__(self, world: Up) -> None:
+    def __init__(self, world: Up, away: tuple[str, ...] = ()) -> None:
         self._world = world
+        everybody = {
+            "workload.sock": self._workload,
+            "agent.sock": self._operator,
+            "admin.sock": self._administrator,
+            "server.sock": self._agent,
+        }
+        self._acts = [act for name, act in everybody.items() if name not in away]
         self._stop = threading.Event()
         self.rounds = 0
         self.slowest = 0.0
@@ -116,7 +123,7 @@ class Bystanders:
 
     def _work(self) -> None:
         while not self._stop.wait(0.1):
-            for act in (self._workload, self._operator, self._administrator, self._agent):
+            for act in self._acts:
                 begun = CLOCK.monotonic()
                 try:
                     act()
@@ -161,14 +168,17 @@ class Holdings:
 
 
 @contextlib.contextmanager
-def unharmed(world: Up, *, megabytes: float = 12.0) -> Iterator[Bystanders]:
+def unharmed(
+    world: Up, *, megabytes: float = 12.0, away: tuple[str, ...] = ()
+) -> Iterator[Bystanders]:
     """Both processes live on as they are, others notice nothing, and what was taken is given back.
 
     `megabytes` is how much memory may remain taken: interpreters keep some of what they had.
+    `away` are ports that nobody else uses meanwhile.
     """
     pids = world["server_pid"], world["agent_pid"]
     before = [Holdings.of(pid) for pid in pids]
-    with Bystanders(world).about() as bystanders:
+    with Bystanders(world, away).about() as bystanders:
         yield bystanders
         eventually(lambda: bystanders.rounds > 1, 30, "bystanders were about")
     assert bystanders.faults == []
