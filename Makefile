@@ -58,7 +58,7 @@ coverage: $(VENV)/.test
 		--cov-report=term:skip-covered $(FAST) $(PYTEST_ARGS)
 
 test: $(VENV)/.test
-	$(PYTEST) -n $(WORKERS) tests $(PYTEST_ARGS)
+	$(PYTEST) -n $(WORKERS) --ignore=tests/interop/spire tests $(PYTEST_ARGS)
 
 proto: $(VENV)/.test
 	$(BIN)/python -m finial.wire.proto.generate
