@@ -2,7 +2,7 @@
 
 Rules: what is sent while received bytes are judged, or within one round of the event loop, is
 written at once, together. What the engine itself has to say (the answer to a ping, mostly) waits
-for the answer that the sink is about to give, a few milliseconds at most: each write costs more
+for the answer that the sink is about to give, 20 milliseconds at most: each write costs more
 than all that is in it. While the transport is full nothing is taken from the engine and nothing is
 read from the peer, so that a peer who does not read cannot make us buffer.
 """
@@ -23,7 +23,7 @@ from finial.wire.http2.engine import (
 
 _log = logging.getLogger("finial.wire")
 _PORTION: Final = 262_144
-_PATIENCE: Final = 0.005
+_PATIENCE: Final = 0.02
 _FRAME_HEAD: Final = 9
 _GOAWAY: Final = 0x7
 
