@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from ca.authority.rotation import is_usable
 from ca.authority.slot import Use
 from ca.issuance.issuer import Issuer
@@ -41,15 +39,9 @@ def jwt_signer(world: World) -> SigningAuthority:
     return _active(world, Use.JWT)
 
 
-def is_quick(authority: SigningAuthority) -> bool:
-    """Whether this authority signs faster than a thread is told to."""
-    key = authority.private_key
-    return isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size <= 256
-
-
 async def at_work(authority: SigningAuthority, work: Callable[[], T]) -> T:
     """Do the work of signing, in line or in a thread."""
-    return work() if is_quick(authority) else await asyncio.to_thread(work)
+    return work() if authority.is_quick else await asyncio.to_thread(work)
 
 
 def _active(world: World, use: Use) -> SigningAuthority:

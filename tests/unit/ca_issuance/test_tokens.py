@@ -144,3 +144,11 @@ def test_a_jwt_key_lives_as_long_as_a_ca() -> None:
     slot = jwt_authority().slot
     assert (slot.not_before, slot.not_after) == (int(NOW) - 10, int(NOW) + 86_400)
     assert slot.authority_id == "kid-1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "quick"), [("ec-p256", True), ("ec-p384", False), ("rsa-2048", False)]
+)
+def test_p256_alone_signs_faster_than_a_thread_is_told_to(kind: str, quick: bool) -> None:
+    """Whoever signs slowly is given a thread, so that nobody else waits."""
+    assert jwt_authority(kind).is_quick is quick
