@@ -38,6 +38,19 @@ class RowsInsert:
         for start in range(0, len(rows), AT_ONCE):
             self._insert(connection, rows[start : start + AT_ONCE])
 
+    def run_alone(self, connection: Connection, rows: Sequence[Row]) -> bool:
+        """Insert the rows by one statement outside of a transaction, which it is by itself.
+
+        Return whether that was possible: there are few of them, and the database is SQLite, where
+        a connection that has not begun anything commits each statement.
+        """
+        if not 0 < len(rows) <= AT_ONCE or connection.dialect.name != "sqlite":
+            return False
+        compiled = self._compiled.get(len(rows)) or self._compile(len(rows), connection.dialect)
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute(str(compiled), tuple(chain.from_iterable(rows))).close()
+        return True
+
     def _insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         compiled = self._compiled.get(len(rows)) or self._compile(len(rows), connection.dialect)
         values = tuple(chain.from_iterable(rows))

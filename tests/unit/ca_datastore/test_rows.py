@@ -47,6 +47,23 @@ def test_rows_go_in_few_statements() -> None:
     assert [len(parameters) // 2 for _, parameters in connection.ran] == [64, 64, 22]
 
 
+def test_few_rows_are_a_transaction_by_themselves() -> None:
+    """One statement on SQLite is committed when it returns; many rows, or another database, are not
+    tried."""
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        table.metadata.create_all(connection)
+    insert = RowsInsert(table)
+    with engine.connect() as connection:
+        connection.connection.dbapi_connection.isolation_level = None  # type: ignore[union-attr]
+        assert insert.run_alone(connection, [("a", 1), ("b", 2)])
+        assert not connection.connection.dbapi_connection.in_transaction  # type: ignore[union-attr]
+        assert not insert.run_alone(connection, [("n", n) for n in range(65)])
+        assert connection.execute(sa.select(table.c.name)).all() == [("a",), ("b",)]
+    elsewhere = RecordingConnection(postgresql.dialect())
+    assert not insert.run_alone(elsewhere, [("a", 1)])  # type: ignore[arg-type]
+
+
 def test_drivers_that_name_their_parameters() -> None:
     """PostgreSQL's driver gets the same values by name."""
     connection = RecordingConnection(postgresql.dialect())

@@ -159,7 +159,7 @@ def test_rows_that_do_not_fit_fail_their_group(tmp_path: Path) -> None:
     async def act() -> None:
         async with writing(tmp_path) as writer:
             await writer.append(RowsInsert(facts), [("a", "x")])
-            with pytest.raises(sa.exc.IntegrityError):
+            with pytest.raises(sqlite3.IntegrityError):
                 await writer.append(RowsInsert(facts), [("b", "x"), ("a", "x")])
             with pytest.raises(TypeError):
                 await writer.append(RowsInsert(facts), [5])  # type: ignore[list-item]
