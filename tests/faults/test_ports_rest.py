@@ -204,6 +204,8 @@ def test_paths_and_queries(api: Api) -> None:
         ("/v1/entries?spiffe_id=x", 400),
         ("/v1/agents?expires_before=never", 400),
         ("/v1/agents?banned=perhaps", 400),
+        ("/v1/agents?baned=true", 400),
+        ("/v1/entries?\u00e9=1", 400),
     ):
         problem(api.client.get(path), status)
     problem(api.client.request("PUT", ENTRIES), 405)

@@ -4,13 +4,14 @@ import logging
 from functools import partial
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from ca.api.rest.access import actor_of, is_known
 from ca.api.rest.bounds import Application, Bounds
+from ca.api.rest.parameters import judge_parameters
 from ca.api.rest.problems import Problem, answer
 from ca.api.rest.routes import agents, authorities, entries, issued, svids, tokens, watching
 from ca.api.rest.routes.watching import Vitals
@@ -60,6 +61,7 @@ def _framework() -> FastAPI:
         redoc_url=None,
         responses=PROBLEMS,
         redirect_slashes=False,
+        dependencies=[Depends(judge_parameters)],
         generate_unique_id_function=lambda route: f"{route.tags[0]}.{route.name}",
     )
     for part in (entries, agents, tokens, authorities, issued, svids, watching):
