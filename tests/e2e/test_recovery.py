@@ -147,6 +147,8 @@ def test_a_restarted_agent_serves_without_a_server(place: Path) -> None:
         (place / "join").unlink()
         status = agent.begin()
         assert (status.agent_id, status.connected, status.entries) == (agent_id, False, 1)
+        known = finial("fetch", "bundles", "--socket", f"unix://{agent.workload_socket}")
+        assert (known.returncode, "example.org" in known.stdout) == (0, True), known.stderr
         # Its workloads' keys are in memory alone, so their SVIDs wait for the server.
         assert refusal_of(lambda: fetch(agent.workload_socket)) == (UNAVAILABLE, NOT_YET)
         server.begin()
