@@ -264,7 +264,7 @@ func statuses(ctx context.Context, o options) (result, error) {
 	return summarize(latencies, time.Since(start)), err
 }
 
-// joins lets nodes join, one after the other.
+// joins lets nodes join, o.workers at once.
 func joins(ctx context.Context, o options) (result, error) {
 	admin, err := local(o)
 	if err != nil {
@@ -272,17 +272,14 @@ func joins(ctx context.Context, o options) (result, error) {
 	}
 	ready()
 	start := time.Now()
-	var latencies []float64
-	for range o.count {
-		began := time.Now()
+	latencies, err := spread(make([]*agent, o.workers), o.count, func(int) error {
 		a, err := join(ctx, o, admin)
-		if err != nil {
-			return result{}, err
+		if err == nil {
+			err = a.conn.Close()
 		}
-		latencies = append(latencies, milliseconds(began))
-		_ = a.conn.Close()
-	}
-	return summarize(latencies, time.Since(start)), nil
+		return err
+	})
+	return summarize(latencies, time.Since(start)), err
 }
 
 // register creates entries under one parent; extra is the rate, per second, of each tenth.
