@@ -36,7 +36,16 @@ def status(world: Up, *arguments: str) -> int:
 
 def test_help_imports_nothing_heavy() -> None:
     """`finial --help` has to answer within 150 ms, so it loads none of these."""
-    heavy = {"cryptography", "httpx", "fastapi", "sqlalchemy", "google", "rich", "asyncio", "uvloop"}
+    heavy = {
+        "cryptography",
+        "httpx",
+        "fastapi",
+        "sqlalchemy",
+        "google",
+        "rich",
+        "asyncio",
+        "uvloop",
+    }
     program = (
         "import sys; from click.testing import CliRunner; from cli.__main__ import root; "
         "CliRunner().invoke(root, ['entry', 'create', '--help']); "
