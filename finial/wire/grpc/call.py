@@ -94,11 +94,6 @@ class Call(Generic[P]):
         return ReceivedMetadata(self._headers)
 
     @property
-    def is_owed_one(self) -> bool:
-        """Whether all of the request is here, and one message answers it."""
-        return self.is_half_closed and self.route.gives_one
-
-    @property
     def awaits_request(self) -> bool:
         """Whether a message of the client has begun, or its only one has not, and is not here."""
         if self.assembler is None:

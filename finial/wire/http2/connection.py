@@ -1,10 +1,11 @@
 """One connection: a transport, an engine between its bytes and a sink, and writing in good time.
 
 Rules: what is sent while received bytes are judged, or within one round of the event loop, is
-written at once, together. What the engine itself has to say (the answer to a ping, mostly) waits
-for the answer that the sink is about to give, 20 milliseconds at most: each write costs more
-than all that is in it. While the transport is full nothing is taken from the engine and nothing is
-read from the peer, so that a peer who does not read cannot make us buffer.
+written at once, together. What the engine itself has to say (the answer to a ping, mostly) to a
+peer who has said all it wants waits for what the sink says next, 20 milliseconds at most: each
+write costs more than all that is in it, and many a peer is gone by then. While the transport is
+full nothing is taken from the engine and nothing is read from the peer, so that a peer who does
+not read cannot make us buffer.
 """
 
 import asyncio
@@ -111,14 +112,14 @@ class Http2Connection(asyncio.Protocol):
             self._closing = True
             if self._transport is not None:
                 self._transport.close()
-        elif self._has_spoken or self._engine.has_ended or not self.will_speak():
+        elif self._has_spoken or self._engine.has_ended or not self.can_wait():
             self._flush_due()
         else:
             self._flush_is_due = False
             self._late = self._late or self._loop.call_later(_PATIENCE, self._flush_late)
 
-    def will_speak(self) -> bool:
-        """Whether the sink is about to send something without being told more."""
+    def can_wait(self) -> bool:
+        """Whether the peer has nothing to send for which it may need a window of ours."""
         return False
 
     def eof_received(self) -> bool:

@@ -178,7 +178,7 @@ def test_a_client_waits_for_a_server_that_does_not_read(
 def test_the_answer_to_a_ping_waits_for_the_answer_to_a_call(
     run: Run, path: Path, echo: Echo, engine: EngineName
 ) -> None:
-    """A ping that comes with a unary request is answered, be the call answered soon or not."""
+    """A ping that comes with a whole request is answered, be the call answered soon or not."""
 
     async def scene() -> None:
         async with echo_server(path, echo, engine=engine), raw_client(path) as client:

@@ -122,9 +122,9 @@ class ServerConnection(Http2Connection, Generic[P]):
             self._is_known = False
             self._server.forget(self, self.peer)
 
-    def will_speak(self) -> bool:
-        """Whether there are calls, and each will be answered once without more of a request."""
-        return bool(self.calls) and all(call.is_owed_one for call in self.calls.values())
+    def can_wait(self) -> bool:
+        """Whether there are calls, and all of each request is here."""
+        return bool(self.calls) and all(call.is_half_closed for call in self.calls.values())
 
     def headers_received(self, stream_id: int, headers: Headers, ended: bool) -> None:
         """Begin a call, or refuse it."""
