@@ -161,9 +161,15 @@ def agent_memory(bench: Bench, peer: Peer) -> dict[str, float]:
 
 
 def joins(bench: Bench, peer: Peer) -> dict[str, float]:
-    """One node joins: token made, attested, connected again with its SVID."""
+    """One node joins: token made, attested, connected again with its SVID, entries asked for."""
     load = drive(bench, peer, peer.server_pid, "join", "-count=200")
     return {**bench.cost(load), "p50 ms": load.p50}
+
+
+def joins_together(bench: Bench, peer: Peer) -> dict[str, float]:
+    """Sixteen nodes join at the same time, again and again, as after a power cut."""
+    load = drive(bench, peer, peer.server_pid, "join", "-count=320", "-workers=16")
+    return _rated(bench, load)
 
 
 def _rated(bench: Bench, load: Load) -> dict[str, float]:
@@ -181,4 +187,5 @@ MEASURES: dict[str, Measure] = {
     "FetchJWTSVID from the cache": cached_jwt,
     "entry to SVID, and gone": propagation,
     "one node joins": joins,
+    "sixteen nodes join at once": joins_together,
 }

@@ -90,7 +90,7 @@ func join(ctx context.Context, o options, admin *grpc.ClientConn) (*agent, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := agentv1.NewAgentClient(conn).PostStatus(ctx, &agentv1.PostStatusRequest{}); err != nil {
+	if _, err := entryv1.NewEntryClient(conn).GetAuthorizedEntries(ctx, &entryv1.GetAuthorizedEntriesRequest{}); err != nil {
 		return nil, err
 	}
 	return &agent{conn: conn, id: svid.Id}, nil
