@@ -108,13 +108,14 @@ async def _serve(
     identity = Watch(await renew_server_identity(world))
     serving: Watch[Mapping[str, bool]] = Watch({"": True})
     write_public(server.bundle_path, render_pem(world.known.bundle.value))
-    # What is long-lived is never looked at again by the collector, which keeps its pauses short.
-    gc.collect()
-    gc.freeze()
-    gc.enable()
     grpc = await listen(world, identity, serving, measures)
     rest = await _start_rest(world, identity, metrics, supervisor)
     _start_tasks(world, identity, grpc, supervisor)
+    # What is long-lived is never looked at again by the collector, which keeps its pauses short:
+    # the entries, and the REST API's framework, which is as large as ten thousands of them.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
     ready(
         Running(
             grpc.address,
