@@ -3,14 +3,17 @@
 A node attestor has two halves that never import each other: the evidence, in the agent, and the
 verifier, in the server. Their conversation consists of values, so that either half can be tested
 without a network: a payload, then any number of challenges and responses, then a verdict.
-A plugin's module has `Settings`, a frozen dataclass, and `create`, whose shape is given below.
+A plugin's module has `Settings`, a frozen dataclass, `create`, whose shape is given below, and, for
+everything that gives selectors, `GRAMMAR`. It is imported also where nothing is attested (a server
+reads the grammars), so what is large is imported by `create`.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
+from finial.explain.diagnosis import Diagnosis
 from finial.runtime.entropy import Entropy
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
@@ -65,7 +68,19 @@ class SpendToken:
     token: str = field(repr=False)
 
 
-Question = Challenge | SpendToken
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """The verifier asks its own platform, such as a Kubernetes API, named by `whom`.
+
+    The server awaits `ask` for a bounded time and sends back its answer. What `ask` raises ends the
+    conversation: a Refusal as it is.
+    """
+
+    whom: str
+    ask: Callable[[], Awaitable[bytes]] = field(repr=False)
+
+
+Question = Challenge | SpendToken | Consult
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +145,13 @@ class Process:
 class Attested:
     """The process was looked at, and this was found.
 
-    `remarks` say in a sentence each which selectors could not be given, and why.
+    `remarks` say in a sentence each which selectors could not be given, and why. `facts` are what
+    was found and is no selector, as name and value, such as `("container", "3f0c...")`.
     """
 
     selectors: tuple[Selector, ...]
     remarks: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +177,17 @@ class SelectorForm:
     """One form of a selector's value: `example` is a whole selector that `pattern` matches.
 
     `pattern` is a regular expression for the whole value (what follows the attestor's name and a
-    colon); `trusts` says in one sentence what a match relies on.
+    colon); it begins with `name` and a colon, and `name` never contains one. `trusts` says in one
+    sentence what a match relies on, `unproven` what it does not prove. The value of a `secret` form
+    is never shown or logged beyond its first colon or equals sign.
     """
 
     name: str
     pattern: str
     example: str
     trusts: str
+    unproven: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,4 +213,8 @@ class WorkloadAttestor(Protocol):
 
     async def attest(self, process: Process, deadline: float) -> Finding:
         """Look at a process until `deadline` (monotonic seconds); what it finds never raises."""
+        ...
+
+    async def diagnose(self, deadline: float) -> Sequence[Diagnosis]:
+        """Say until `deadline` (monotonic seconds) whether what it needs can be reached."""
         ...

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from attestors.contract import (
@@ -27,6 +27,7 @@ from attestors.contract import (
     Verdict,
     WorkloadAttestor,
 )
+from finial.explain.diagnosis import Diagnosis, Health
 from finial.runtime.clock import SystemClock
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
@@ -168,6 +169,18 @@ class WorkloadAttestorSuite:
             assert re.fullmatch(form.pattern, example.value)
             assert not re.fullmatch(form.pattern, example.value + "\n")
             assert form.trusts
+            assert ":" not in form.name
+            assert example.value.startswith(f"{form.name}:")
+
+    def test_it_can_say_how_it_is(self) -> None:
+        """Asked for a diagnosis it gives one, with a remedy for whatever is not well."""
+
+        async def diagnosed() -> Sequence[Diagnosis]:
+            return await self.attestor().diagnose(SystemClock().monotonic() + 10)
+
+        found = asyncio.run(diagnosed())
+        assert found
+        assert all(each.remedy for each in found if each.health is not Health.OK)
 
     def test_selectors_keep_to_the_grammar(self) -> None:
         """Every selector given is of the attestor's type and matches one of its forms."""

@@ -6,13 +6,15 @@ at before anything is signed for it, and spent with everything else, so that a r
 and a crash loses nothing.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from attestors.contract import Address, Challenge, NodeVerifier, SpendToken, Verdict
+from attestors.contract import Address, Challenge, Consult, NodeVerifier, SpendToken, Verdict
 from ca.datastore.join_tokens import Spending
 from ca.events.happened import Actor, NodeAttested, SvidsIssued
 from ca.issuance.profile import Role
@@ -31,6 +33,7 @@ from finial.spiffe.well_known import agent_id
 from finial.wire.join_proof import token_id
 
 Converse = Callable[[bytes], Awaitable[bytes]]
+CONSULT_SECONDS: Final = 20.0
 UNUSABLE = "join token does not exist or has already been used"
 
 
@@ -107,12 +110,28 @@ async def _prove(
                 case SpendToken(text):
                     token = await _look_at(world, text)
                     response = b""
+                case Consult():
+                    response = await _consult(world, question)
             question = conversation.send(response)
     except StopIteration as end:
         verdict: Verdict = end.value
         return _Proven(verdict, token)
     finally:
         conversation.close()
+
+
+async def _consult(world: World, question: Consult) -> bytes:
+    """Wait for the verifier's own platform, as long as a node's attestation may take for it.
+
+    Raises: Refusal of kind UNAVAILABLE, and whatever the question refuses.
+    """
+    try:
+        async with asyncio.timeout(CONSULT_SECONDS):
+            return await question.ask()
+    except TimeoutError:
+        raise Refusal(
+            Kind.UNAVAILABLE, f"{question.whom} did not answer within {CONSULT_SECONDS:g} s"
+        ) from None
 
 
 async def _look_at(world: World, text: str) -> JoinToken:

@@ -20,12 +20,12 @@ _build(
     b'Changed\x12\x14\n\x05topic\x18\x01 \x01(\tR\x05topic\x12\x18\n\x07version\x18\x02 \x01(\x04R\x07version\x12\x10\n\x03i'
     b'ds\x18\x03 \x03(\tR\x03ids\x12\x1a\n\x08document\x18\x04 \x01(\x0cR\x08document"i\n\x08Question\x12\x0e\n\x02id\x18'
     b'\x01 \x01(\tR\x02id\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n\x07payload\x18\x03 \x01(\x0cR\x07payload\x12\x1f\n\x0bd'
-    b'eadline_ms\x18\x04 \x01(\x03R\ndeadlineMs"\x0b\n\tHeartbeat"I\n\x16GetProvenBundle'
-    b'Request\x12\x19\n\x08token_id\x18\x01 \x01(\tR\x07tokenId\x12\x14\n\x05nonce\x18\x02 \x01(\x0cR\x05nonce"K\n\x17'
-    b'GetProvenBundleResponse\x12\x1a\n\x08document\x18\x01 \x01(\x0cR\x08document\x12\x14\n\x05proof'
-    b'\x18\x02 \x01(\x0cR\x05proof2B\n\x06Follow\x128\n\x06Follow\x12\x13.finial.agent.v1.Up\x1a\x15.fin'
-    b"ial.agent.v1.Down(\x010\x012q\n\tBootstrap\x12d\n\x0fGetProvenBundle\x12'.fini"
-    b'al.agent.v1.GetProvenBundleRequest\x1a(.finial.agent.v1.GetProv'
-    b'enBundleResponseb\x06proto3',
+    b'eadline_ms\x18\x04 \x01(\x03R\ndeadlineMs")\n\tHeartbeat\x12\x1c\n\nsent_at_ms\x18\x01 \x01('
+    b'\x03R\x08sentAtMs"I\n\x16GetProvenBundleRequest\x12\x19\n\x08token_id\x18\x01 \x01(\tR\x07tok'
+    b'enId\x12\x14\n\x05nonce\x18\x02 \x01(\x0cR\x05nonce"K\n\x17GetProvenBundleResponse\x12\x1a\n\x08doc'
+    b'ument\x18\x01 \x01(\x0cR\x08document\x12\x14\n\x05proof\x18\x02 \x01(\x0cR\x05proof2B\n\x06Follow\x128\n\x06Fol'
+    b'low\x12\x13.finial.agent.v1.Up\x1a\x15.finial.agent.v1.Down(\x010\x012q\n\tBoots'
+    b"trap\x12d\n\x0fGetProvenBundle\x12'.finial.agent.v1.GetProvenBundleReq"
+    b'uest\x1a(.finial.agent.v1.GetProvenBundleResponseb\x06proto3',
     globals(),
 )
