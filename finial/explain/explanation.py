@@ -29,7 +29,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of an explanation; members that are empty are left out of the JSON."""
 
 
-class ProcessReport(Document):
+class ProcessReport(Document, frozen=True):
     """The process as the kernel knows it; `exe` is what it calls its program."""
 
     pid: int
@@ -38,7 +38,7 @@ class ProcessReport(Document):
     exe: str = ""
 
 
-class AttestorReport(Document):
+class AttestorReport(Document, frozen=True):
     """What one attestor said: selectors, or why it has none.
 
     `status` is `attested`, `not applicable` or `failed`; `facts` are found things that are no
@@ -53,7 +53,7 @@ class AttestorReport(Document):
     detail: str = ""
 
 
-class MissingSelector(Document):
+class MissingSelector(Document, frozen=True):
     """One selector that an entry asks for and the process has not.
 
     `closest` is the selector found that comes nearest, empty if nothing like it was found; `why`
@@ -65,7 +65,7 @@ class MissingSelector(Document):
     why: str = ""
 
 
-class EntryReport(Document):
+class EntryReport(Document, frozen=True):
     """A registration entry, and for one that does not match what is missing.
 
     `state` says what else stands in its way, such as an SVID that is not signed yet.
@@ -78,7 +78,7 @@ class EntryReport(Document):
     state: str = ""
 
 
-class Elsewhere(Document):
+class Elsewhere(Document, frozen=True):
     """An entry that this agent does not have; `why` says in a sentence why not."""
 
     entry: EntryReport
@@ -86,14 +86,14 @@ class Elsewhere(Document):
     why: str
 
 
-class Fix(Document):
+class Fix(Document, frozen=True):
     """What can be done: a sentence, and the command that does it, if one command does."""
 
     what: str
     command: str = ""
 
 
-class Explanation(Document):
+class Explanation(Document, frozen=True):
     """Everything about one attestation of one process.
 
     Times are Unix seconds. `reason` is the short sentence that the caller was told; `refusal` is
