@@ -201,7 +201,7 @@ def _tasks(
         member=member,
         joining=joining,
         servers=servers,
-        listener=Listener(terms.trust_domain, member, sync, ground.link),
+        listener=Listener(terms.trust_domain, member, sync, ground.link, ground.clock),
         sync=sync,
         refresh=refresh,
         subscriptions=ground.subscriptions,

@@ -12,6 +12,7 @@ from agent.operations.member import Member
 from agent.operations.synchronise import ENTRIES, Synchronisation
 from agent.upstream.following import Changed, Following, open_following
 from agent.upstream.servers import Servers
+from finial.runtime.clock import Clock
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.bundle_document import parse_spiffe_bundle
 from finial.spiffe.identity import TrustDomain
@@ -27,12 +28,18 @@ class Listener:
     """Follows one server."""
 
     def __init__(
-        self, trust_domain: TrustDomain, member: Member, sync: Synchronisation, link: Link
+        self,
+        trust_domain: TrustDomain,
+        member: Member,
+        sync: Synchronisation,
+        link: Link,
+        clock: Clock,
     ) -> None:
         self._trust_domain = trust_domain
         self._member = member
         self._sync = sync
         self._link = link
+        self._clock = clock
         self._following: Following | None = None
 
     async def run(self, servers: Servers) -> None:
@@ -44,23 +51,28 @@ class Listener:
             async with open_following(servers) as stream:
                 self._following = Following(stream)
                 await self._following.hello({ENTRIES: self._link.synced_version})
-                self._link.connected = True
+                self._link.connected, self._link.fault = True, None
                 self._link.reached.set()
                 # Whatever changed while nobody told us is found by comparing once.
                 self._link.ask(bundles=True)
-                await self._following.listen(self._told)
-        except Refusal:
+                await self._following.listen(self._told, self._beat)
+        except Refusal as refusal:
+            self._link.fault = refusal
             # From here on nobody tells us: we look ourselves, now and then.
             self._link.ask(bundles=False)
             raise
         finally:
             self._following = None
             self._link.connected = False
+            self._link.server_clock.forget()
 
     async def applied(self, topic: str, version: int) -> None:
         """Tell the server, where one listens, that a version has taken effect."""
         if self._following is not None and version:
             await self._following.applied(topic, version)
+
+    def _beat(self, sent_at_ms: int) -> None:
+        self._link.server_clock.heard(sent_at_ms, self._clock.now())
 
     def _told(self, changed: Changed) -> None:
         match changed.topic:

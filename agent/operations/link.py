@@ -3,6 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from agent.operations.server_clock import ServerClock
+from finial.spiffe.refusal import Refusal
+
 
 @dataclass(slots=True)
 class Link:
@@ -10,7 +13,8 @@ class Link:
 
     `stale` is set when entries or bundles have to be compared with the server's; `connected` tells
     whether the server says by a stream when that is, so that polling is only for safety.
-    `reached` is set when a server has answered, for whoever waits before trying again.
+    `reached` is set when a server has answered, for whoever waits before trying again. `fault` says
+    why the stream is not open; `server_clock` knows the time that it tells.
     """
 
     stale: asyncio.Event = field(default_factory=asyncio.Event)
@@ -20,6 +24,8 @@ class Link:
     connected: bool = False
     last_sync: float = 0.0
     synced_version: int = 0
+    fault: Refusal | None = None
+    server_clock: ServerClock = field(default_factory=ServerClock)
 
     def ask(self, *, bundles: bool, version: int = 0) -> None:
         """Have the entries compared, and the bundles too if asked."""

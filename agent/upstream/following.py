@@ -44,8 +44,8 @@ class Following:
         message = follow_pb2.Applied(topic=topic, version=version)
         await self._stream.send(follow_pb2.Up(applied=message))
 
-    async def listen(self, told: Callable[[Changed], None]) -> None:
-        """Hand on every change until the server ends the stream.
+    async def listen(self, told: Callable[[Changed], None], beat: Callable[[int], None]) -> None:
+        """Hand on every change, and the time of every heartbeat, until the server ends the stream.
 
         The server says something every five seconds; one that is silent for twenty is given up.
 
@@ -57,6 +57,8 @@ class Following:
                 case "changed":
                     changed = down.changed
                     told(Changed(changed.topic, changed.version, changed.document))
+                case "heartbeat":
+                    beat(down.heartbeat.sent_at_ms)
                 case "question":
                     await self._decline(down.question.id)
 

@@ -149,6 +149,11 @@ class ScriptedServer:
         for stream in self._streams:
             stream.put_nowait(follow_pb2.Down(changed=changed))
 
+    def beat(self, sent_at_ms: int) -> None:
+        heartbeat = follow_pb2.Heartbeat(sent_at_ms=sent_at_ms)
+        for stream in self._streams:
+            stream.put_nowait(follow_pb2.Down(heartbeat=heartbeat))
+
     def ask(self, kind: str) -> None:
         question = follow_pb2.Question(id="q1", kind=kind)
         for stream in self._streams:
