@@ -1,0 +1,1 @@
+"""Which container a process is in, as far as the kernel says so; shared by the attestors."""
