@@ -22,6 +22,23 @@ def _lifetime(_: click.Context, parameter: click.Parameter, value: str | None) -
     return found
 
 
+def _attestors(_: click.Context, parameter: click.Parameter, file: Path | None) -> dict[str, Any]:
+    from finial.runtime.settings import SettingsError, read_toml
+
+    if file is None:
+        return {"unix": {}}
+    try:
+        found = read_toml(file)
+    except SettingsError as wrong:
+        raise click.BadParameter("; ".join(wrong.problems), param=parameter) from None
+    if not found or not all(isinstance(table, dict) for table in found.values()):
+        raise click.BadParameter(
+            f"{file} has a table for each attestor, such as [unix], and nothing else",
+            param=parameter,
+        )
+    return found
+
+
 @click.command()
 @click.option(
     "--dir",
@@ -59,6 +76,13 @@ def _lifetime(_: click.Context, parameter: click.Parameter, value: str | None) -
     metavar="DURATION",
     help="How long X509-SVIDs live, such as 1h.",
 )
+@click.option(
+    "--attestors",
+    type=click.Path(path_type=Path),
+    callback=_attestors,
+    metavar="FILE",
+    help="How workloads are recognised: TOML, a table an attestor, such as [docker]; unix alone.",
+)
 @click.option("--no-rate-limits", is_flag=True, help="For load tests.")
 @click.option(
     "--log-level",
@@ -75,6 +99,7 @@ def up(directory: Path, output: str, **wishes: Any) -> None:
     \b
     Examples:
       finial up --dir /tmp/finial
+      finial up --dir /tmp/finial --attestors examples/compose/attestors.toml
       finial up --dir /tmp/finial --ca-ttl 40s --svid-ttl 8s --port 0 --output json
     """
     import asyncio
@@ -93,6 +118,7 @@ def up(directory: Path, output: str, **wishes: Any) -> None:
         svid_ttl=wishes["svid_ttl"],
         rate_limits=not wishes["no_rate_limits"],
         log_level=wishes["log_level"],
+        attestors=wishes["attestors"],
     )
     layout = place.prepare(directory)
     # Held until the process ends.

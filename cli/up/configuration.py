@@ -1,19 +1,25 @@
 """The configurations of both programs, written from the flags of `finial up`."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from cli.up.layout import Layout
 from finial.runtime.files import write_private
 
 Table = Mapping[str, Any]
 
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What was asked for on the command line; lifetimes are in seconds, 0 for the default."""
+    """What was asked for on the command line; lifetimes are in seconds, 0 for the default.
+
+    `attestors` has a table for each workload attestor of the agent.
+    """
 
     trust_domain: str
     port: int
@@ -22,6 +28,7 @@ class Wishes:
     svid_ttl: float
     rate_limits: bool
     log_level: str
+    attestors: Table = field(default_factory=lambda: {"unix": {}})
 
 
 def write_server(layout: Layout, wishes: Wishes, port: int, rest_port: int) -> None:
@@ -74,7 +81,7 @@ def write_agent(layout: Layout, wishes: Wishes, port: int) -> None:
                 "certificate_path": str(layout.node / "node.pem"),
             }
         },
-        "workload_attestor": {"unix": {}},
+        "workload_attestor": wishes.attestors,
     }
     write_private(layout.agent_config, render({"agent": agent, "plugins": plugins}).encode())
 
@@ -91,6 +98,8 @@ def _tables(path: str, table: Table) -> Iterator[str]:
         yield f"\n[{path}]\n"
     for name, value in own.items():
         # JSON's way to write text, numbers and lists is TOML's, too.
-        yield f"{name} = {json.dumps(value)}\n"
+        key = name if _BARE.fullmatch(name) else json.dumps(name)
+        yield f"{key} = {json.dumps(value)}\n"
     for name, value in below.items():
-        yield from _tables(f"{path}.{name}" if path else name, value)
+        key = name if _BARE.fullmatch(name) else json.dumps(name)
+        yield from _tables(f"{path}.{key}" if path else key, value)

@@ -1,12 +1,15 @@
 import stat
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 
 from agent import settings as agent_settings
 from ca import settings as ca_settings
+from cli.up import command
 from cli.up.configuration import Wishes, render, write_agent, write_server
 from cli.up.layout import lock, prepare
 from cli.up.node_certificate import prepare as prepare_node
@@ -100,3 +103,21 @@ def test_text_survives_toml() -> None:
     """Quotes, backslashes and empty tables are written as TOML reads them."""
     document = {"a": {"text": 'x"\\y', "list": ["é", "b"], "on": True, "b": {"c": {}}}}
     assert tomllib.loads(render(document)) == document
+    strange = {"a b": {"with.dot": {"1000": "x", "": 1}}}
+    assert tomllib.loads(render(strange)) == strange
+
+
+def test_the_agents_attestors_are_those_of_the_file(tmp_path: Path) -> None:
+    """`--attestors FILE` takes the place of unix alone; what is no table of tables is refused."""
+    layout = prepare(tmp_path / "d")
+    write_agent(layout, replace(WISHES, attestors={"unix": {}, "docker": {"env": ["A"]}}), 1)
+    found = agent_settings.load(layout.agent_config).plugin("workload_attestor")
+    assert found == {"unix": {}, "docker": {"env": ["A"]}}
+    file = tmp_path / "attestors.toml"
+    for text in (None, "", "unix = 1\n", "[unix\n"):
+        if text is not None:
+            file.write_text(text)
+        told = CliRunner().invoke(
+            command.up, ["--dir", str(tmp_path / "d"), "--attestors", str(file)]
+        )
+        assert (told.exit_code, str(file) in told.output) == (2, True), told.output
