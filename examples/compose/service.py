@@ -113,11 +113,11 @@ def ask(peer, address):
     host, _, port = address.rpartition(":")
     while True:
         try:
-            with socket.create_connection((host, int(port)), PATIENCE) as connection:
-                with tls(source, ssl.Purpose.SERVER_AUTH).wrap_socket(connection) as it:
-                    judge(it, peer)
-                    it.sendall(b"it is me")
-                    tell(asked=peer, got=it.recv(100).decode())
+            connection = socket.create_connection((host, int(port)), PATIENCE)
+            with connection, tls(source, ssl.Purpose.SERVER_AUTH).wrap_socket(connection) as it:
+                judge(it, peer)
+                it.sendall(b"it is me")
+                tell(asked=peer, got=it.recv(100).decode())
         except Exception as fault:
             failed("failed", fault)
         time.sleep(1)
