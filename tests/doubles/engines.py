@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -237,12 +236,18 @@ def _make_root(archive: Path) -> None:
 
 
 def _take_away(folder: Path) -> None:
-    for _ in range(50):
-        below = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-        left = [each for each in below if each.startswith(f"{folder}/")]
-        for each in reversed(left):
-            subprocess.run(["umount", "-l", each], check=False, capture_output=True)
+    eventually(lambda: _is_gone(folder), 10.0, f"{folder} is gone")
+
+
+def _is_gone(folder: Path) -> bool:
+    # Never through a mount that is still there: behind it are other people's files.
+    for mounted in reversed(_mounts_below(folder)):
+        subprocess.run(["umount", "-l", mounted], check=False, capture_output=True)
+    if not _mounts_below(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.1)
+    return not folder.exists()
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [place for line in lines if (place := line.split()[4]).startswith(f"{folder}/")]
