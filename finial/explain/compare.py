@@ -1,0 +1,258 @@
+"""What keeps an entry from a process: each selector that is missing, and what comes nearest to it.
+
+Everything is concluded from what the attestors said and from what their grammars allow; where
+several things could be said, the first of these that holds is:
+
+1. no attestor of the selector's type is known, runs here, applies to the process, or succeeded;
+2. the selector's form does not exist, or its value can never be one;
+3. the same name was found with another value, the same value under another name, or a key that
+   is spelled almost alike;
+4. nothing like it was found, and what the attestor remarked about that.
+"""
+
+import enum
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
+from typing import Final
+
+from finial.explain.evidence import ATTESTED, FAILED, Evidence, Parts, Said
+from finial.explain.explanation import MissingSelector
+from finial.explain.hiding import Form, Hiding, is_hidden
+from finial.spiffe.selector import Selector
+
+ALIKE: Final = 0.6
+MOST_NAMED: Final = 6
+MOST_COMPARED: Final = 64
+LONGEST_COMPARED: Final = 256
+"""Selectors, and characters of each, that are looked through for one that is spelled alike."""
+
+
+class Cause(enum.Enum):
+    """Why a selector is missing; the value is how far away it is, from 0 (met) to 1."""
+
+    HIDDEN = 0.1
+    ANOTHER_NAME = 0.15
+    ANOTHER_VALUE = 0.2
+    ANOTHER_KEY = 0.25
+    UNKNOWN_FORM = 0.3
+    IMPOSSIBLE = 0.35
+    FAILED = 0.4
+    UNKNOWN_TYPE = 0.5
+    NOT_RUNNING = 0.55
+    NOTHING_LIKE_IT = 0.7
+    NOT_APPLICABLE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One selector that an entry wants and a process has not; `closest` is what was found."""
+
+    wanted: Selector
+    cause: Cause
+    why: str
+    closest: Selector | None = None
+    distance: float = 1.0
+
+    def report(self, hiding: Hiding) -> MissingSelector:
+        """Write it for others to read."""
+        closest = hiding.shown(self.closest) if self.closest is not None else ""
+        return MissingSelector(wanted=hiding.shown(self.wanted), closest=closest, why=self.why)
+
+
+def gaps(wanted: Iterable[Selector], evidence: Evidence) -> tuple[Gap, ...]:
+    """What is missing of the wanted selectors, in their order."""
+    return tuple(gap(each, evidence) for each in wanted if each not in evidence.selectors)
+
+
+def gap(wanted: Selector, evidence: Evidence) -> Gap:
+    """Why one selector, which was not found, is missing."""
+    parts = Parts.of(wanted)
+    said = evidence.said.get(wanted.type)
+    if said is None:
+        return _nobody_looked(parts, evidence)
+    impossible = _impossible(parts, evidence)
+    if impossible is not None:
+        return impossible
+    if said.status != ATTESTED:
+        cause = Cause.FAILED if said.status == FAILED else Cause.NOT_APPLICABLE
+        words = "failed" if cause is Cause.FAILED else "does not apply to this process"
+        return _gap(parts, cause, f"the attestor {said.name} {words}: {said.detail}", evidence)
+    return (
+        _another_value(parts, evidence)
+        or _another_name(parts, evidence)
+        or _another_key(parts, evidence)
+        or _nothing(parts, said, evidence)
+    )
+
+
+def _nobody_looked(parts: Parts, evidence: Evidence) -> Gap:
+    """No attestor of that name runs: it is not configured, or not known at all."""
+    name = parts.type
+    if name in evidence.grammars:
+        why = f"the attestor {name} does not run on this agent"
+        return _impossible(parts, evidence) or _gap(parts, Cause.NOT_RUNNING, why, evidence)
+    near = get_close_matches(name, sorted({*evidence.grammars, *evidence.said}), 1, ALIKE)
+    if near:
+        meant = Selector(near[0], parts.selector.value)
+        why = f"there is no attestor {name} here; is {near[0]} meant?"
+        found = meant if meant in evidence.selectors else None
+        return _gap(parts, Cause.UNKNOWN_TYPE, why, evidence, found)
+    why = f"no attestor of this agent is named {name}"
+    return _gap(parts, Cause.UNKNOWN_TYPE, why, evidence)
+
+
+def _impossible(parts: Parts, evidence: Evidence) -> Gap | None:
+    """The grammar knows no such selector, so that no process ever has it."""
+    forms = evidence.grammars.get(parts.type, ())
+    if not forms:
+        return None
+    form = evidence.form(parts)
+    if form is None:
+        return _unknown_form(parts, [each.name for each in forms], evidence)
+    if not form.pattern or re.fullmatch(form.pattern, parts.selector.value):
+        return None
+    same = _another_name(parts, evidence)
+    if same is not None:
+        return same
+    why = f"no process has this ever: {parts.kind} is written like {form.example}"
+    return _gap(parts, Cause.IMPOSSIBLE, why, evidence, _only(evidence.of_form(parts)))
+
+
+def _unknown_form(parts: Parts, names: Collection[str], evidence: Evidence) -> Gap:
+    near = get_close_matches(parts.form, names, 1, ALIKE)
+    if not near:
+        why = f"there is no selector {parts.kind}; there are {_listed(sorted(names))}"
+        same = _namesake(parts, evidence)
+        found = None if same is None else same.selector
+        return _gap(parts, Cause.UNKNOWN_FORM, why, evidence, found)
+    rest = parts.selector.value.removeprefix(parts.form)
+    meant = Selector(parts.type, near[0] + rest)
+    why = f"there is no selector {parts.kind}; is {parts.type}:{near[0]} meant?"
+    if meant in evidence.selectors:
+        return _gap(parts, Cause.UNKNOWN_FORM, why, evidence, meant)
+    other = _nearest(Parts.of(meant), evidence.of_form(Parts.of(meant)))
+    return _gap(parts, Cause.UNKNOWN_FORM, why, evidence, other)
+
+
+def _another_name(parts: Parts, evidence: Evidence) -> Gap | None:
+    """The same key and value were found as something else."""
+    found = _namesake(parts, evidence)
+    if found is None:
+        return None
+    form = evidence.form(found)
+    relies = f", which relies on {_clause(form)}" if form is not None else ""
+    why = f"the same was found as {found.kind}, not as {parts.kind}{relies}"
+    return _gap(parts, Cause.ANOTHER_NAME, why, evidence, found.selector)
+
+
+def _another_value(parts: Parts, evidence: Evidence) -> Gap | None:
+    """The same form, and key where there is one, has another value."""
+    if not evidence.has_key(parts):
+        return None
+    found = [each for each in evidence.of_form(parts) if each.key == parts.key]
+    name = f"{parts.kind} {parts.key}".strip() if parts.key else parts.kind
+    if any(is_hidden(str(each.selector)) for each in found):
+        why = f"the value of {name} is never shown, so that it can only be compared on the node"
+        return _gap(parts, Cause.HIDDEN, why, evidence, found[0].selector)
+    closest = _nearest(parts, found)
+    if len(found) > 1:
+        why = f"{len(found)} selectors {name} were found, and this is none of them"
+    elif evidence.hiding.is_secret(parts.selector):
+        why = f"the value of {name} is another one"
+    else:
+        why = f"{name} is {found[0].value!r}, not {parts.value!r}{_difference(parts, found[0])}"
+    namesake = _namesake(parts, evidence)
+    if namesake is not None:
+        why += f"; the same was found as {namesake.kind}"
+    return _gap(parts, Cause.ANOTHER_VALUE, why, evidence, closest)
+
+
+def _another_key(parts: Parts, evidence: Evidence) -> Gap | None:
+    """The form is there, and a key that is spelled almost alike."""
+    keys = {each.key for each in evidence.of_form(parts) if each.key}
+    if not parts.key or not keys:
+        return None
+    near = get_close_matches(parts.key, sorted(keys), 1, ALIKE)
+    if near:
+        found = [each for each in evidence.of_form(parts) if each.key == near[0]]
+        why = f"{parts.kind} has no {parts.key!r} here, but {near[0]!r}"
+        return _gap(parts, Cause.ANOTHER_KEY, why, evidence, _nearest(parts, found))
+    why = f"{parts.kind} has no {parts.key!r} here; there are {_listed(sorted(keys))}"
+    return _gap(parts, Cause.NOTHING_LIKE_IT, why, evidence)
+
+
+def _nothing(parts: Parts, said: Said, evidence: Evidence) -> Gap:
+    """Nothing like it; what the attestor remarked may be the reason."""
+    found = evidence.of_form(parts)
+    if found:
+        why = f"what was found as {parts.kind} is something else"
+        return _gap(parts, Cause.ANOTHER_VALUE, why, evidence, _nearest(parts, found))
+    about = [each for each in said.remarks if parts.form in re.split(r"[^\w-]+", each)]
+    remarks = "; ".join(about or said.remarks)
+    why = f"no {parts.kind} was found" + (f": {remarks}" if remarks else "")
+    return _gap(parts, Cause.NOTHING_LIKE_IT, why, evidence)
+
+
+def _gap(
+    parts: Parts, cause: Cause, why: str, evidence: Evidence, closest: Selector | None = None
+) -> Gap:
+    distance = cause.value
+    secret = evidence.hiding.is_secret(parts.selector)
+    if closest is not None and not secret:
+        # Of equally near causes, the one with the more similar text is nearer, by a little.
+        distance -= 0.1 * _ratio(str(parts.selector), str(closest))
+    return Gap(parts.selector, cause, why, closest, max(distance, 0.01))
+
+
+def _difference(parts: Parts, found: Parts) -> str:
+    wanted, have = parts.value, found.value
+    if wanted.casefold() == have.casefold():
+        return "; only upper and lower case differ"
+    if wanted.strip(" '\"") == have.strip(" '\""):
+        return "; only spaces or quotes around it differ"
+    if min(len(wanted), len(have)) >= 3 and (have.startswith(wanted) or wanted.startswith(have)):
+        return "; one is the beginning of the other"
+    return ""
+
+
+def _nearest(parts: Parts, found: Collection[Parts]) -> Selector | None:
+    """The found selector that is spelled most alike; one alone is near in any case."""
+    if len(found) == 1:
+        return _only(found)
+    best = [
+        (_ratio(parts.value, each.value), each.selector) for each in list(found)[:MOST_COMPARED]
+    ]
+    ratio, closest = max(best, default=(0.0, None), key=lambda pair: pair[0])
+    return closest if ratio >= ALIKE else None
+
+
+def _namesake(parts: Parts, evidence: Evidence) -> Parts | None:
+    """What was found with the same key and value as something else, of the same type first."""
+    if evidence.hiding.is_secret(parts.selector):
+        return None
+    same = [
+        each
+        for each in evidence.same_content(parts)
+        if each.kind != parts.kind and not evidence.hiding.is_secret(each.selector)
+    ]
+    return min(same, key=lambda each: (each.type != parts.type, each.kind), default=None)
+
+
+def _only(found: Collection[Parts]) -> Selector | None:
+    return next(iter(found)).selector if len(found) == 1 else None
+
+
+def _ratio(one: str, other: str) -> float:
+    matcher = SequenceMatcher(None, one[:LONGEST_COMPARED], other[:LONGEST_COMPARED], False)
+    return matcher.ratio()
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:MOST_NAMED])
+    return f"{shown} and others" if len(names) > MOST_NAMED else shown
+
+
+def _clause(form: Form) -> str:
+    return form.trusts.rstrip(".")

@@ -1,0 +1,86 @@
+"""Keeping secret values out of explanations: their names are shown, what follows is not.
+
+A form that its grammar calls secret is hidden, and what is spelled almost like it. Of a type whose
+grammar nobody knows, forms named like an environment are hidden: rather a riddle than a leak.
+"""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Final, Protocol
+
+from finial.spiffe.selector import Selector
+
+HIDDEN: Final = "(hidden)"
+_SUSPECT: Final = frozenset({"env"})
+
+
+class Form(Protocol):
+    """What is asked of a selector's form; `attestors.contract.SelectorForm` is one.
+
+    `pattern` is a regular expression for the whole value, empty where it is not known.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the value begins with, up to its first colon."""
+        ...
+
+    @property
+    def pattern(self) -> str:
+        """What the whole value matches."""
+        ...
+
+    @property
+    def example(self) -> str:
+        """A whole selector."""
+        ...
+
+    @property
+    def trusts(self) -> str:
+        """What a match relies on, in a sentence."""
+        ...
+
+    @property
+    def secret(self) -> bool:
+        """Whether its values are never shown."""
+        ...
+
+
+Grammars = Mapping[str, Sequence[Form]]
+"""The forms of selectors by their type, as far as they are known."""
+
+
+class Hiding:
+    """Writes selectors so that everybody may read them."""
+
+    def __init__(self, grammars: Grammars) -> None:
+        self._known = {type_: {form.name for form in forms} for type_, forms in grammars.items()}
+        self._secret = {
+            type_: {form.name for form in forms if form.secret} for type_, forms in grammars.items()
+        }
+
+    def is_secret(self, selector: Selector) -> bool:
+        """Whether the selector's value must not be shown."""
+        form = selector.value.partition(":")[0]
+        secret = self._secret.get(selector.type, _SUSPECT)
+        if form in self._known.get(selector.type, ()):
+            return form in secret
+        # Whoever mistyped the name of a secret form has written a secret all the same.
+        return bool(get_close_matches(form.casefold(), secret, 1))
+
+    def shown(self, selector: Selector) -> str:
+        """The selector as text, a secret value cut off after its name."""
+        if not self.is_secret(selector):
+            return str(selector)
+        form, _, rest = selector.value.partition(":")
+        return f"{selector.type}:{form}:{_up_to_value(rest)}{HIDDEN}"
+
+
+def is_hidden(text: str) -> bool:
+    """Whether a selector that somebody else wrote had its value cut off."""
+    return text.endswith(HIDDEN)
+
+
+def _up_to_value(rest: str) -> str:
+    ends = [at for at in (rest.find("="), rest.find(":")) if at >= 0]
+    return rest[: min(ends) + 1] if ends else ""
