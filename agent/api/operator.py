@@ -3,13 +3,16 @@
 Everybody on the node may ask whether the agent works; root and the agent's own uid get everything.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from agent.api.privilege import is_operator, judge_operator
 from agent.cache.jwt_svids import JwtSvids
 from agent.cache.view import Holdings
+from agent.operations.diagnosing import Diagnosing
 from agent.operations.link import Link
 from agent.operations.member import Member
 from finial.runtime.peer import KernelPeer
@@ -30,18 +33,24 @@ class Operated:
     address: Callable[[], str]
     streams: Callable[[], int]
     version: str
+    diagnosing: Diagnosing
 
 
 def operator(operated: Operated) -> Service:
     """Serve the operators' API."""
 
     def get_status(call: Call[KernelPeer], _: Any) -> operator_pb2.Status:
-        if call.peer.uid in (0, os.geteuid()):
+        if is_operator(call.peer):
             return _everything(operated)
         return _public(operated)
 
+    async def diagnose(call: Call[KernelPeer], _: Any) -> operator_pb2.Diagnoses:
+        judge_operator(call.peer)
+        found = await operated.diagnosing.diagnose()
+        return operator_pb2.Diagnoses(document=msgspec.json.encode(found))
+
     descriptor = operator_pb2.DESCRIPTOR.services_by_name["Operator"]
-    return service(descriptor, {"GetStatus": get_status})
+    return service(descriptor, {"GetStatus": get_status, "Diagnose": diagnose})
 
 
 def _public(operated: Operated) -> operator_pb2.Status:

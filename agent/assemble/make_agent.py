@@ -1,7 +1,7 @@
 """Makes the parts of an agent and joins them, with what was known before the restart."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -21,6 +21,7 @@ from agent.cache.view import Holdings
 from agent.events.journal import Journal
 from agent.events.measures import Measures
 from agent.operations.attest_caller import CallerAttestation
+from agent.operations.diagnosing import Diagnosing
 from agent.operations.fetch_jwt_svid import FetchJwtSvid
 from agent.operations.follow_server import Listener
 from agent.operations.join import Joining
@@ -37,6 +38,7 @@ from agent.tasks import Tasks
 from agent.upstream.channels import Channels
 from agent.upstream.servers import Servers
 from agent.upstream.signing import Signing
+from attestors.contract import WorkloadAttestor
 from finial.runtime.clock import Clock
 from finial.runtime.entropy import Entropy
 from finial.runtime.watch import Watch
@@ -134,6 +136,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
     serving: Watch[Mapping[str, bool]] = Watch({"": False, WORKLOAD_API: False})
     records = CallRecords(ground.journal)
     gate = Gate(ground.settings.agent.streams_per_uid, records)
+    attestors = load_workload_attestors(ground.settings)
     operated = Operated(
         member,
         ground.holdings,
@@ -142,10 +145,11 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         lambda: servers.address,
         lambda: gate.open_calls,
         ground.version,
+        _diagnosing(ground, member, servers, attestors),
     )
     listeners = make_listeners(
         ground.settings.agent,
-        _workload_api(ground, signing, records),
+        _workload_api(ground, signing, records, attestors),
         operator(operated),
         serving,
         gate=gate,
@@ -216,14 +220,33 @@ def _tasks(
     )
 
 
-def _workload_api(ground: _Ground, signing: Signing, records: CallRecords) -> Service:
+def _diagnosing(
+    ground: _Ground, member: Member, servers: Servers, attestors: Sequence[WorkloadAttestor]
+) -> Diagnosing:
+    return Diagnosing(
+        ground.settings.agent,
+        member,
+        ground.holdings,
+        ground.subscriptions,
+        ground.link,
+        lambda: servers.address,
+        attestors,
+        ground.journal.check,
+        ground.clock,
+    )
+
+
+def _workload_api(
+    ground: _Ground,
+    signing: Signing,
+    records: CallRecords,
+    attestors: Sequence[WorkloadAttestor],
+) -> Service:
     agent = ground.settings.agent
     answers = Answers(
         ground.holdings, ground.clock, serve_strangers=agent.allow_unauthenticated_verifiers
     )
-    attestation = CallerAttestation(
-        load_workload_attestors(ground.settings), ground.clock, agent.attestation_timeout
-    )
+    attestation = CallerAttestation(attestors, ground.clock, agent.attestation_timeout)
     streaming = Streaming(
         answers,
         attestation,

@@ -1,0 +1,92 @@
+"""Asks everything that can be asked, side by side, in bounded time.
+
+Nothing that is asked may take the answer of the others with it: what hangs is said to hang, what
+raises is a bug, is logged whole and said to be one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.cache.view import Holdings
+from agent.operations.diagnosing import holdings, membership, node
+from agent.operations.link import Link
+from agent.operations.member import Member
+from agent.operations.subscriptions import Subscriptions
+from agent.settings import Agent
+from attestors.contract import WorkloadAttestor
+from finial.explain.checkup import failed
+from finial.explain.diagnosis import Diagnosis
+from finial.runtime.clock import Clock
+from finial.runtime.watch import Watch
+
+SECONDS: Final = 3.0
+MOST_OF_ONE: Final = 20
+"""An attestor may say so many things of itself."""
+log = logging.getLogger("finial.agent.diagnose")
+
+Findings = Sequence[Diagnosis]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosing:
+    """What an agent's diagnosis looks at; `check_audit` raises a Refusal where nothing fits in."""
+
+    settings: Agent
+    member: Member
+    holdings: Watch[Holdings]
+    subscriptions: Subscriptions
+    link: Link
+    address: Callable[[], str]
+    attestors: Sequence[WorkloadAttestor]
+    check_audit: Callable[[], None]
+    clock: Clock
+
+    async def diagnose(self) -> list[Diagnosis]:
+        """Look at everything; it takes some seconds at most."""
+        asked: dict[str, Awaitable[Findings]] = {
+            "node": asyncio.to_thread(node.diagnose, self.settings, self.check_audit),
+            **{f"attestor {each.name}": self._attestor(each) for each in self.attestors},
+        }
+        known = [*self._membership(), *self._holdings()]
+        answers = await asyncio.gather(*(within(*each) for each in asked.items()))
+        return [*known, *(each for answer in answers for each in answer)]
+
+    def _membership(self) -> Findings:
+        now = self.clock.now()
+        standing = self.member.standing.value
+        synced = self.holdings.value.synced
+        return (
+            membership.judge_server(
+                self.link, self.address(), self.settings.sync_interval, now, synced=synced
+            ),
+            membership.judge_server_clock(self.link),
+            membership.judge_own_svid(standing, self.member.id, now),
+        )
+
+    def _holdings(self) -> Findings:
+        now, held = self.clock.now(), self.holdings.value
+        own = self.member.standing.value.svid
+        return (
+            holdings.judge_bundle(held.own_bundle, own, now),
+            *holdings.judge_federated(held, now),
+            holdings.judge_identities(held, self.subscriptions.demand(), now),
+        )
+
+    async def _attestor(self, attestor: WorkloadAttestor) -> Findings:
+        said = await attestor.diagnose(self.clock.monotonic() + SECONDS)
+        return tuple(said)[:MOST_OF_ONE]
+
+
+async def within(check: str, asked: Awaitable[Findings], seconds: float = SECONDS + 1) -> Findings:
+    """Wait for an answer, and say so if there is none."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await asked
+    except TimeoutError:
+        return (failed(check, f"it did not answer within {seconds:g} s"),)
+    except Exception:
+        log.exception("the diagnosis of %s failed", check)
+        return (failed(check, "its diagnosis failed by a bug, which the agent's log shows"),)

@@ -1,0 +1,76 @@
+"""The server, its clock, and our own standing with it."""
+
+from typing import Final
+
+from agent.membership.standing import Phase, Standing, remedy
+from agent.operations.link import Link
+from finial.explain.checkup import failed, judge_clock, judge_renewal, ok, span, warning
+from finial.explain.diagnosis import Diagnosis
+from finial.spiffe import certificate as x509_certificate
+from finial.spiffe.identity import SpiffeId
+from finial.spiffe.refusal import Kind
+
+SERVER: Final = "server"
+CLOCK: Final = "clock"
+OWN_SVID: Final = "agent SVID"
+_MISSED: Final = 3
+_SLACK: Final = 30.0
+
+
+def judge_server(link: Link, address: str, poll: float, now: float, *, synced: bool) -> Diagnosis:
+    """Whether the server is followed, or at least asked; `poll` is how often, in seconds."""
+    since = f"compared {span(now - link.last_sync)} ago" if link.last_sync else "not compared yet"
+    if link.connected:
+        detail = f"{address} tells what changes; entries and bundles were {since}"
+        return ok(SERVER, detail) if link.last_sync else warning(SERVER, detail)
+    if link.fault is not None and link.fault.kind is Kind.UNIMPLEMENTED:
+        detail = f"{address} has no stream of changes and is polled; entries were {since}"
+        if now - link.last_sync < poll * _MISSED + _SLACK:
+            return ok(SERVER, detail)
+        return failed(SERVER, detail, "see the agent's log for why it is not answered")
+    why = f": {link.fault.detail}" if link.fault is not None else ""
+    held = (
+        f"what is held is served; entries and bundles were {since}"
+        if synced
+        else "entries were never known, so that no workload is answered"
+    )
+    return failed(
+        SERVER,
+        f"{address} is away{why}; {held}",
+        f"see that the server runs and that this node reaches {address}",
+    )
+
+
+def judge_server_clock(link: Link) -> Diagnosis:
+    """By how much the clocks differ, where the server tells its time."""
+    offset = link.server_clock.offset
+    if offset is not None:
+        return judge_clock(CLOCK, offset)
+    if link.connected:
+        return ok(CLOCK, "the server has not told its time yet")
+    return warning(CLOCK, "not compared, because there is no stream from the server")
+
+
+def judge_own_svid(standing: Standing, agent: SpiffeId | None, now: float) -> Diagnosis:
+    """Whether we are who we were, and for how long."""
+    svid = standing.svid
+    if standing.phase is not Phase.ATTESTED or svid is None:
+        detail = f"this agent is {standing.phase.value}"
+        if standing.phase is Phase.UNATTESTED:
+            return failed(OWN_SVID, f"{detail}: no server has accepted it yet", "see its log")
+        return failed(OWN_SVID, detail, remedy(standing.phase, agent))
+    begin = x509_certificate.not_before(x509_certificate.read(svid.chain[0]))
+    if begin > now:
+        detail = f"it is not valid before {span(begin - now)} from now"
+        return failed(OWN_SVID, detail, "set this node's clock")
+    again = (
+        "" if svid.reattestable else "; a node that joined by a token cannot come back by itself"
+    )
+    return judge_renewal(
+        OWN_SVID,
+        f"the SVID of {svid.id}",
+        now=now,
+        due=svid.renew_at,
+        end=svid.expires_at,
+        remedy=f"see why the server does not renew it: its state is below, its log has more{again}",
+    )
