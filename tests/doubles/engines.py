@@ -147,10 +147,14 @@ class Engine:
 
 
 class DockerEngine(Engine):
-    """A `dockerd` that can be killed and started again; containers outlive it."""
+    """A `dockerd` that can be killed and started again; containers outlive it.
 
-    def __init__(self, folder: Path) -> None:
+    With `networks` it lives in a network namespace of its own, where it may make bridges.
+    """
+
+    def __init__(self, folder: Path, *, networks: bool = False) -> None:
         super().__init__(folder, folder / "docker.sock", ["docker"])
+        self._networks = networks
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -167,8 +171,13 @@ class DockerEngine(Engine):
             "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
             f"--pidfile={self.folder}/dockerd.pid", f"--host=unix://{self.socket}",
             f"--config-file={self.folder}/daemon.json", "--live-restore", "--bridge=none",
-            "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false",
+            "--ip6tables=false", "--ip-masq=false", "--ip-forward=false",
         ]  # fmt: skip
+        if self._networks:
+            script = 'ip link set lo up && exec "$@"'
+            command = ["unshare", "--net", "sh", "-c", script, "sh", *command]
+        else:
+            command += ["--iptables=false"]
         (self.folder / "daemon.json").write_text("{}")
         with (self.folder / "dockerd.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -203,12 +212,12 @@ class DockerEngine(Engine):
 
 
 @contextlib.contextmanager
-def docker_engine(require: Requirements) -> Iterator[DockerEngine]:
+def docker_engine(require: Requirements, *, networks: bool = False) -> Iterator[DockerEngine]:
     """Run a Docker engine for a test; its images are `IMAGE` and what the test makes."""
     needs_docker(require)
     folder = Path(tempfile.mkdtemp(prefix="finial-docker-"))
     folder.chmod(0o755)
-    engine = DockerEngine(folder)
+    engine = DockerEngine(folder, networks=networks)
     try:
         engine.serve()
         engine.image()
