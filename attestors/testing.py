@@ -10,13 +10,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 from attestors.contract import (
     Address,
     Attested,
     Challenge,
+    Consult,
     Failed,
     Finding,
     NodeEvidence,
@@ -138,6 +139,8 @@ class NodeAttestorSuite:
                         answer = asyncio.run(evidence.respond(document))
                     case SpendToken():
                         answer = b""
+                    case Consult(ask=ask):
+                        answer = asyncio.run(_awaited(ask()))
                 question = asking.send(answer)
         except StopIteration as done:
             verdict: Verdict = done.value
@@ -239,6 +242,10 @@ def _outcome(act: Callable[[], object]) -> object:
         return act()
     except Refusal as refusal:
         return refusal.kind
+
+
+async def _awaited(answer: Awaitable[bytes]) -> bytes:
+    return await answer
 
 
 def _answered(evidence: NodeEvidence, challenge: bytes) -> bytes:

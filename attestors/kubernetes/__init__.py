@@ -1,0 +1,1 @@
+"""How attestors speak with Kubernetes: one bounded, verified HTTPS request at a time."""

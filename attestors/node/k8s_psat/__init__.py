@@ -1,0 +1,1 @@
+"""A node proves by a projected service account token which pod its agent is."""
