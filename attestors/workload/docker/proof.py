@@ -1,0 +1,78 @@
+"""Whether a process really is in the container that its cgroups name.
+
+In a subtree that was delegated to them people name cgroups as they like, also after somebody else's
+container. So an engine is asked for the container's first process, and the kernel for its cgroups:
+up to the container's name they are where the engine put it, and a process of the container is
+there or below, in every hierarchy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from attestors.container import cgroup, names, namespaces
+from attestors.container.cgroup import Membership
+
+
+class NotYet(Exception):
+    """The container is only being started or stopped; asking again helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disproved:
+    """The process is not in the container; `why` is a sentence."""
+
+    why: str
+
+
+def judge(
+    memberships: Sequence[Membership], first_pid: int, id_: str, proc_root: str
+) -> Disproved | None:
+    """Compare a process's cgroups with those of the container's first process.
+
+    Raises: NotYet, cgroup.Malformed.
+    """
+    if first_pid <= 0:
+        raise NotYet(f"the engine says that container {id_[:12]} does not run")
+    try:
+        first = cgroup.parse(cgroup.read(f"{proc_root}/{first_pid}"))
+    except OSError:
+        raise NotYet(
+            f"the first process of container {id_[:12]}, {first_pid}, is not there"
+        ) from None
+    roots = _roots(first, id_)
+    if not roots:
+        return Disproved(
+            f"the first process of container {id_[:12]}, {first_pid}, is in no cgroup of that name"
+        )
+    places = cgroup.paths(memberships)
+    for hierarchy, root in roots.items():
+        if not cgroup.is_within(places.get(hierarchy, ""), root):
+            place = places.get(hierarchy, "nowhere")[:200]
+            return Disproved(
+                f"container {id_[:12]} is in the cgroup {root}, and the process, in {place}, is not"
+            )
+    return None
+
+
+def judge_namespaces(proc: str, first_pid: int, id_: str, proc_root: str) -> Disproved | None:
+    """Compare a process's namespaces with those of the container's first process.
+
+    For containers without a cgroup of their own. Raises: NotYet, OSError.
+    """
+    if first_pid <= 0:
+        raise NotYet(f"the engine says that container {id_[:12]} does not run")
+    first = f"{proc_root}/{first_pid}"
+    shared = namespaces.same(proc, first, "mnt") and namespaces.same(proc, first, "pid")
+    if shared and not namespaces.same(first, "/proc/self", "mnt"):
+        return None
+    return Disproved(f"the process does not share the namespaces of container {id_[:12]}")
+
+
+def _roots(first: Sequence[Membership], id_: str) -> dict[str, str]:
+    """Where the engine put the container: the outermost cgroup of its name in each hierarchy."""
+    found = {}
+    for each in first:
+        root = next((c.root for c in names.chain(each.path) if c.id == id_), None)
+        if root is not None:
+            found[each.hierarchy] = root
+    return found
