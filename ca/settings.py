@@ -42,6 +42,11 @@ def _ids(values: tuple[str, ...]) -> str | None:
     return None
 
 
+def _selector_types(values: tuple[str, ...]) -> str | None:
+    wrong = [value for value in values if not value.isprintable() or not value or ":" in value]
+    return f"holds {wrong[0]!r}, and a type is a word without colons" if wrong else None
+
+
 def _positive(value: float) -> str | None:
     return None if value > 0 else "is 0, and a lifetime is longer"
 
@@ -118,6 +123,7 @@ class Server:
     heartbeat: Duration = setting(5.0, check=_positive)
     streams_per_agent: int = setting(4, check=at_least(1))
     connections_per_address: int = setting(4096, check=at_least(1))
+    extra_selector_types: tuple[str, ...] = setting((), check=_selector_types)
     rest: Rest = field(default_factory=Rest)
 
     def __post_init__(self) -> None:

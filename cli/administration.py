@@ -44,16 +44,18 @@ class Administration:
         """Ask for something that is not JSON."""
         return self._answer("GET", path, query=query).text
 
-    def post(self, path: str, document: Mapping[str, object]) -> Document:
-        """Create something or act."""
-        return self._call("POST", path, document=document)
+    def post(self, path: str, document: Mapping[str, object], **query: object) -> Document:
+        """Create something or act; parameters that are None are left out."""
+        return self._call("POST", path, document=document, query=query)
 
-    def patch(self, path: str, document: Mapping[str, object], *, revision: str = "") -> Document:
+    def patch(
+        self, path: str, document: Mapping[str, object], *, revision: str = "", **query: object
+    ) -> Document:
         """Change something by a merge patch, if it still has that revision."""
         headers = {"Content-Type": "application/merge-patch+json"}
         if revision:
             headers["If-Match"] = revision
-        return self._call("PATCH", path, document=document, headers=headers)
+        return self._call("PATCH", path, document=document, headers=headers, query=query)
 
     def delete(self, path: str) -> None:
         """Remove something."""

@@ -3,7 +3,7 @@
 import socket
 
 from attestors.contract import VerifierContext
-from ca.assemble.plugins import load_key_manager, load_verifiers
+from ca.assemble.plugins import load_key_manager, load_verifiers, load_vocabulary
 from ca.datastore.datastore import Datastore
 from ca.events.journal import Journal
 from ca.issuance.profile import Profiles, distinguished_name
@@ -52,6 +52,7 @@ async def make_world(
         follower=follower,
         questions=Questions(streams, clock, entropy),
         verifiers=load_verifiers(settings, context),
+        vocabulary=load_vocabulary(settings),
         profiles=profiles_of(server),
         addresses=lambda: advertised(server, known.port),
     )

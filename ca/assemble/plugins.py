@@ -1,11 +1,20 @@
 """The server's plugins, found by their entry points and given their settings."""
 
+import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attestors.contract import NODE_VERIFIER, NodeVerifier, VerifierContext
+from attestors.contract import (
+    NODE_VERIFIER,
+    WORKLOAD_ATTESTOR,
+    NodeVerifier,
+    SelectorGrammar,
+    VerifierContext,
+)
+from ca.registry.selectors.vocabulary import Form, SelectorType, Vocabulary
 from ca.settings import Settings
 from finial.keys.contract import KeyManager
 from finial.runtime import plugins, settings
@@ -15,6 +24,7 @@ from finial.runtime.settings import SettingsError
 KEY_MANAGER = "finial.key_manager"
 DEFAULT_KEY_MANAGER = "disk"
 DEFAULT_NODE_ATTESTOR = "join_token"
+_logger = logging.getLogger("finial.ca.plugins")
 
 
 def load_key_manager(configured: Settings, private_dir: Path) -> KeyManager:
@@ -34,12 +44,27 @@ def load_verifiers(configured: Settings, context: VerifierContext) -> dict[str, 
 
     Raises: SettingsError; Refusal of kind PRECONDITION.
     """
-    chosen = configured.plugin("node_attestor") or {DEFAULT_NODE_ATTESTOR: {}}
     verifiers = {}
-    for name, table in chosen.items():
+    for name, table in _node_attestors(configured).items():
         module, values = _module("node_attestor", NODE_VERIFIER, name, table)
         verifiers[name] = module.create(values, context)
     return verifiers
+
+
+def load_vocabulary(configured: Settings) -> Vocabulary:
+    """Say which selectors there are, by the grammars of plugins.
+
+    Any installed workload attestor may run on an agent; of node attestors those that are configured
+    here count. One that does not load, or has no grammar, is known by its name alone.
+    """
+    return Vocabulary(
+        {
+            name: _selector_type(WORKLOAD_ATTESTOR, name)
+            for name in plugins.names(WORKLOAD_ATTESTOR)
+        },
+        {name: _selector_type(NODE_VERIFIER, name) for name in _node_attestors(configured)},
+        frozenset(configured.server.extra_selector_types),
+    )
 
 
 def judge_plugins(configured: Settings) -> None:
@@ -56,6 +81,27 @@ def judge_plugins(configured: Settings) -> None:
                 problems += error.problems
     if problems:
         raise SettingsError(tuple(problems))
+
+
+def _node_attestors(configured: Settings) -> Mapping[str, Mapping[str, Any]]:
+    return configured.plugin("node_attestor") or {DEFAULT_NODE_ATTESTOR: {}}
+
+
+def _selector_type(group: str, name: str) -> SelectorType:
+    try:
+        grammar = getattr(plugins.load(group, name), "GRAMMAR", None)
+        if not isinstance(grammar, SelectorGrammar):
+            return SelectorType(name)
+        return SelectorType.of(
+            name,
+            *(
+                Form(form.name, re.compile(form.pattern), form.example, form.secret)
+                for form in grammar.forms
+            ),
+        )
+    except (BrokenPlugin, re.error) as error:
+        _logger.warning("the selectors of the attestor %s cannot be checked: %s", name, error)
+        return SelectorType(name)
 
 
 def _module(kind: str, group: str, name: str, table: Mapping[str, Any]) -> tuple[ModuleType, Any]:

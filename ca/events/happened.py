@@ -86,6 +86,28 @@ class EntryDeleted(_EntryEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class EntryDoubted(_EntryEvent):
+    """An entry was stored that asks for what nothing gives; `insisted` says that its author knew.
+
+    Otherwise it came over an API whose clients cannot be told.
+    """
+
+    kind = "entry_doubted"
+    entry: RegisteredEntry
+    doubts: tuple[str, ...]
+    insisted: bool
+
+    def subjects(self) -> Subjects:
+        """The entry, and what is wrong with it."""
+        yield {
+            "entry_id": self.entry.id,
+            "spiffe_id": str(self.entry.spiffe_id),
+            "doubts": list(self.doubts),
+            "insisted": self.insisted,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class _NodeEvent:
     kind: ClassVar[str]
     who: Actor
@@ -295,6 +317,7 @@ Event = (
     EntryCreated
     | EntryUpdated
     | EntryDeleted
+    | EntryDoubted
     | NodeAttested
     | NodeRenewed
     | NodeBanned

@@ -1,18 +1,57 @@
-"""An agent opens its stream: what it does not know yet is told at once."""
+"""An agent opens its stream: what it does not know yet is told at once, and it says what it is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import islice
+from typing import Final
 
 from ca.operations.following.follower import bundle_change
 from ca.operations.following.streams import BUNDLE, ENTRIES, AgentStream, Changed
 from ca.operations.world import World
+from ca.registry.selectors.fleet import read_report
+
+ATTESTORS: Final = "attestors"
+"""The kind of report that names an agent's attestors."""
+
+EXPLAIN: Final = "explain"
+"""The capability, and the kind of question, of an agent that explains its decisions."""
+
+_MAX_CAPABILITIES: Final = 64
+_MAX_CAPABILITY: Final = 64
 
 
-def greet(world: World, stream: AgentStream, versions: Mapping[str, int]) -> None:
+def greet(
+    world: World,
+    stream: AgentStream,
+    versions: Mapping[str, int],
+    capabilities: Collection[str] = (),
+) -> None:
     """Tell a new stream what changed since the versions that its agent says it has.
 
     Nobody knows which entries changed while an agent was away, so it is told to sync them.
     """
     known = world.known
+    for topic, version in versions.items():
+        stream.note_applied(topic, version)
+    stream.capabilities = frozenset(
+        name for name in islice(capabilities, _MAX_CAPABILITIES) if len(name) <= _MAX_CAPABILITY
+    )
     stream.tell(Changed(ENTRIES, known.sequence))
     if versions.get(BUNDLE) != known.bundle.value.sequence:
         stream.tell(bundle_change(known))
+
+
+def part(world: World, stream: AgentStream) -> None:
+    """Forget a stream that has ended, and its agent too if that is gone for good."""
+    world.streams.close(stream, world.clock.now())
+    if world.known.nodes.get(stream.agent) is None:
+        world.streams.forget(stream.agent)
+
+
+def note_attestors(world: World, stream: AgentStream, payload: bytes) -> None:
+    """Remember which attestors an agent says it runs, as long as it is known.
+
+    Raises: Refusal of kind INVALID.
+    """
+    report = read_report(payload)
+    if world.known.nodes.get(stream.agent) is not None:
+        world.streams.fleet.note(stream.agent, report)

@@ -12,6 +12,7 @@ from ca.operations.following.follower import Follower
 from ca.operations.following.known import Known
 from ca.operations.following.questions import Questions
 from ca.operations.following.streams import Streams
+from ca.registry.selectors.vocabulary import Vocabulary
 from ca.settings import Settings
 from finial.keys.contract import KeyManager
 from finial.runtime.clock import Clock
@@ -39,6 +40,7 @@ class World:
     follower: Follower
     questions: Questions
     verifiers: Mapping[str, NodeVerifier]
+    vocabulary: Vocabulary
     profiles: Profiles
     addresses: Callable[[], tuple[str, ...]]
 

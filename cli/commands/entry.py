@@ -5,7 +5,13 @@ from typing import Any
 
 import click
 
-from cli.commands.entry_options import EXPIRY, changes, describing_options, filter_options
+from cli.commands.entry_options import (
+    EXPIRY,
+    FORCE,
+    changes,
+    describing_options,
+    filter_options,
+)
 from cli.place import Place, server_options
 from cli.printing import output_option, print_fields, print_json, print_table
 
@@ -47,6 +53,7 @@ def entry() -> None:
 )
 @click.option("--parent", help="The agent's SPIFFE ID; the only agent's if there is just one.")
 @click.option("--id", "entry_id", default="", help="An entry ID of your choice.")
+@FORCE
 @describing_options
 @EXPIRY
 @server_options
@@ -58,6 +65,7 @@ def create(
     selectors: Sequence[str],
     parent: str | None,
     entry_id: str,
+    force: bool,
     place: Place,
     output: str,
     **described: Any,
@@ -82,7 +90,7 @@ def create(
             **({"id": entry_id} if entry_id else {}),
             **changes(described),
         }
-        created = server.post("/v1/entries", document)
+        created = server.post("/v1/entries", document, force=force or None)
     _show(created, output)
 
 
@@ -138,6 +146,7 @@ def show(entry_id: str, place: Place, output: str) -> None:
 @click.option("--selector", "selectors", multiple=True, help="Takes the place of all selectors.")
 @click.option("--parent", help="Another parent.")
 @click.option("--if-revision", type=int, help="Change it only if it still has this revision.")
+@FORCE
 @describing_options
 @EXPIRY
 @server_options
@@ -149,6 +158,7 @@ def update(
     selectors: Sequence[str],
     parent: str | None,
     if_revision: int | None,
+    force: bool,
     place: Place,
     output: str,
     **described: Any,
@@ -169,7 +179,9 @@ def update(
         raise click.UsageError("say what to change; see finial entry update --help")
     revision = f'"{if_revision}"' if if_revision is not None else ""
     with Administration(place) as server:
-        changed = server.patch(f"/v1/entries/{_quoted(entry_id)}", patch, revision=revision)
+        changed = server.patch(
+            f"/v1/entries/{_quoted(entry_id)}", patch, revision=revision, force=force or None
+        )
     _show(changed, output)
 
 

@@ -30,6 +30,10 @@ EXPIRY = click.option(
     "--expires-at", metavar="TIME", help="When the entry ends, such as 2030-01-01T00:00:00Z."
 )
 
+FORCE = click.option(
+    "--force", is_flag=True, help="Insist on selectors that no attestor is known to give."
+)
+
 _MATCH = click.Choice(["exact", "subset", "superset", "any"])
 _FILTERS = (
     click.option("--spiffe-id", help="Only with this SPIFFE ID."),

@@ -7,7 +7,7 @@ from typing import Final
 from ca.api.grpc.caller import ServerCall, agent_of, expiry_of, serial_of
 from ca.api.grpc.rate_limits import Gates
 from ca.operations.administration.administer_tokens import prove_bundle
-from ca.operations.follow import greet
+from ca.operations.follow import ATTESTORS, greet, note_attestors, part
 from ca.operations.following.questions import Answer
 from ca.operations.following.streams import AgentStream, Changed, Heartbeat, Notice, Question
 from ca.operations.world import World
@@ -17,7 +17,6 @@ from finial.wire.pb import follow_pb2
 
 _FOLLOW: Final = follow_pb2.DESCRIPTOR.services_by_name["Follow"]
 _BOOTSTRAP: Final = follow_pb2.DESCRIPTOR.services_by_name["Bootstrap"]
-_HEARTBEAT: Final = follow_pb2.Down(heartbeat=follow_pb2.Heartbeat()).SerializeToString()
 _logger = logging.getLogger("finial.ca.follow")
 
 
@@ -29,13 +28,13 @@ def follow_service(world: World) -> Service:
         if first is None or first.WhichOneof("message") != "hello":
             raise Refusal(Kind.INVALID, "the first message of the stream is not hello")
         stream = world.streams.open(agent_of(call), expiry_of(call), serial_of(call))
-        greet(world, stream, first.hello.versions)
+        greet(world, stream, first.hello.versions, first.hello.capabilities)
         listening = asyncio.ensure_future(_listen(world, call, stream))
         try:
             while (notice := await stream.next()) is not None:
-                await call.send(_down(notice))
+                await call.send(_down(notice, world.clock.now()))
         finally:
-            world.streams.close(stream)
+            part(world, stream)
             listening.cancel()
 
     return service(_FOLLOW, {"Follow": follow})
@@ -73,15 +72,25 @@ def _hear(world: World, stream: AgentStream, up: follow_pb2.Up) -> None:
         case "answer":
             answer = Answer(up.answer.status, up.answer.payload)
             world.questions.answer(stream.agent, up.answer.id, answer)
+        case "report" if up.report.kind == ATTESTORS:
+            _hear_report(world, stream, up.report.payload)
         case other:
             # Later agents may say more than this server understands.
             _logger.debug("agent %s says %s, which means nothing here", stream.agent, other)
 
 
-def _down(notice: Notice) -> bytes:
+def _hear_report(world: World, stream: AgentStream, payload: bytes) -> None:
+    try:
+        note_attestors(world, stream, payload)
+    except Refusal as refusal:
+        _logger.warning("agent %s: %s", stream.agent, refusal)
+
+
+def _down(notice: Notice, now: float) -> bytes:
     match notice:
         case Heartbeat():
-            return _HEARTBEAT
+            beat = follow_pb2.Heartbeat(sent_at_ms=int(now * 1000))
+            return follow_pb2.Down(heartbeat=beat).SerializeToString()
         case Changed():
             return _changed(notice)
         case Question():

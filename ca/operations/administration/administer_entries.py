@@ -11,11 +11,13 @@ import msgspec
 
 from ca.datastore.entries import Similar
 from ca.events.happened import Actor, EntryCreated, EntryDeleted, EntryUpdated
+from ca.operations.administration.vet_entries import Vetter, Vetting
 from ca.operations.world import World
 from ca.registry.admission import judge_entry
 from ca.registry.entry import Entry
 from ca.registry.entry_filter import EntryFilter
 from ca.registry.page import Page
+from ca.registry.selectors.judge import unchanged
 from finial.spiffe.refusal import Kind, Refusal
 
 
@@ -45,31 +47,45 @@ class EntryChange:
 
 
 async def create_entries(
-    world: World, actor: Actor, wanted: Sequence[Entry | Refusal]
+    world: World,
+    actor: Actor,
+    wanted: Sequence[Entry | Refusal],
+    vetting: Vetting = Vetting.NOTE,
 ) -> list[Entry | Refusal]:
     """Create entries, each in its place; what could not be read is handed through.
 
     Raises: Refusal of kind UNAVAILABLE when nothing could be stored or audited.
     Spec: SPIRE BE-01 to BE-12.
     """
-    judged = [_judged(world, each) for each in wanted]
+    vetter = Vetter(world, vetting)
+    judged = [_judged(world, vetter, each) for each in wanted]
     fresh = [each for each in judged if isinstance(each, Entry)]
     if not fresh:
         return list(judged)
     stored = iter(await world.datastore.create_entries(fresh))
     results = [next(stored) if isinstance(each, Entry) else each for each in judged]
     await world.follower.caught_up()
-    world.record(*(EntryCreated(actor, each) for each in results if isinstance(each, Entry)))
+    world.record(
+        *(EntryCreated(actor, each) for each in results if isinstance(each, Entry)),
+        *vetter.doubted(actor, results),
+    )
     return [SimilarEntry(each) if isinstance(each, Similar) else each for each in results]
 
 
 async def update_entries(
-    world: World, actor: Actor, changes: Sequence[EntryChange | Refusal]
+    world: World,
+    actor: Actor,
+    changes: Sequence[EntryChange | Refusal],
+    vetting: Vetting = Vetting.NOTE,
 ) -> list[Entry | Refusal]:
-    """Update entries, each by itself, each in its place."""
-    results = await asyncio.gather(*(_update(world, each) for each in changes))
+    """Update entries, each by itself, each in its place; selectors that stay are let be."""
+    vetter = Vetter(world, vetting).settle()
+    results = await asyncio.gather(*(_update(world, vetter, each) for each in changes))
     await world.follower.caught_up()
-    world.record(*(EntryUpdated(actor, each) for each in results if isinstance(each, Entry)))
+    world.record(
+        *(EntryUpdated(actor, each) for each in results if isinstance(each, Entry)),
+        *vetter.doubted(actor, results),
+    )
     return list(results)
 
 
@@ -126,7 +142,7 @@ def _missing_id() -> Refusal:
     return Refusal(Kind.INVALID, "missing entry ID", field="id")
 
 
-def _judged(world: World, entry: Entry | Refusal) -> Entry | Refusal:
+def _judged(world: World, vetter: Vetter, entry: Entry | Refusal) -> Entry | Refusal:
     if isinstance(entry, Refusal):
         return entry
     named = msgspec.structs.replace(
@@ -136,12 +152,13 @@ def _judged(world: World, entry: Entry | Refusal) -> Entry | Refusal:
         created_at=int(world.clock.now()),
     )
     try:
-        return judge_entry(named, world.trust_domain, world.known.federated.value)
+        judged = judge_entry(named, world.trust_domain, world.known.federated.value)
+        return vetter.admit(judged)
     except Refusal as refusal:
         return refusal
 
 
-async def _update(world: World, change: EntryChange | Refusal) -> Entry | Refusal:
+async def _update(world: World, vetter: Vetter, change: EntryChange | Refusal) -> Entry | Refusal:
     if isinstance(change, Refusal):
         return change
     if not change.id:
@@ -149,7 +166,8 @@ async def _update(world: World, change: EntryChange | Refusal) -> Entry | Refusa
     bundles = frozenset(world.known.federated.value)
 
     def apply(entry: Entry) -> Entry:
-        return judge_entry(change.change(entry), world.trust_domain, bundles)
+        judged = judge_entry(change.change(entry), world.trust_domain, bundles)
+        return vetter.admit(judged, unchanged(entry, judged))
 
     try:
         return await world.datastore.update_entry(

@@ -119,6 +119,7 @@ class Follower:
         known.entries.apply(entries, gone)
         known.sequence = sequence
         self._end_streams(tuple(self._streams.agents), sequence)
+        self._forget_gone(map(SpiffeId.parse, gone_nodes))
         if self._newest == newest:
             # Also when it is less than before, as after a backup was restored.
             self._newest = sequence
@@ -140,6 +141,7 @@ class Follower:
         after = {node.id: node for node in news.nodes}
         self._known.nodes.apply(news.nodes, (each for each in agents if each not in after))
         self._end_streams(agents, sequence)
+        self._forget_gone(agents)
         return frozenset(
             agent
             for agent, old in before.items()
@@ -169,6 +171,11 @@ class Follower:
             for stream in self._streams.of(agent):
                 if node and stream.serial not in ("", node.serial_number, node.new_serial_number):
                     stream.end(_REPLACED)
+
+    def _forget_gone(self, agents: Iterable[SpiffeId]) -> None:
+        for agent in agents:
+            if self._known.nodes.get(agent) is None:
+                self._streams.forget(agent)
 
     def _is_outcast(self, agent: SpiffeId) -> bool:
         node = self._known.nodes.get(agent)

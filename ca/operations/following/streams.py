@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ca.registry.selectors.fleet import Fleet
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason, Refusal
 
@@ -72,8 +73,10 @@ class AgentStream:
         "_waiting",
         "agent",
         "applied",
+        "capabilities",
         "expires_at",
         "serial",
+        "told",
     )
 
     def __init__(self, agent: SpiffeId, expires_at: float = math.inf, serial: str = "") -> None:
@@ -81,6 +84,8 @@ class AgentStream:
         self.serial = serial
         self.expires_at = expires_at
         self.applied: dict[str, int] = {}
+        self.told: dict[str, int] = {}
+        self.capabilities: frozenset[str] = frozenset()
         self._changes: dict[str, Changed] = {}
         self._questions: deque[Question] = deque()
         self._beat = False
@@ -90,6 +95,7 @@ class AgentStream:
 
     def tell(self, change: Changed) -> None:
         """Add a change; it takes the place of a pending one of its topic."""
+        self.told[change.topic] = change.version
         pending = self._changes.get(change.topic)
         self._changes[change.topic] = change if pending is None else _joined(pending, change)
         self._wake()
@@ -155,11 +161,16 @@ class AgentStream:
 
 
 class Streams:
-    """Every open stream by agent; an agent holds a few at most (an old one may not have died)."""
+    """Every open stream by agent; an agent holds a few at most (an old one may not have died).
+
+    `fleet` is what agents said they run, also of those that are away for a while.
+    """
 
     def __init__(self, per_agent: int) -> None:
         self._per_agent = per_agent
         self._by_agent: dict[SpiffeId, list[AgentStream]] = {}
+        self._left: dict[SpiffeId, float] = {}
+        self.fleet = Fleet()
 
     def __len__(self) -> int:
         return sum(map(len, self._by_agent.values()))
@@ -179,15 +190,28 @@ class Streams:
             streams.pop(0).end(Refusal(Kind.EXHAUSTED, "the agent has opened too many streams"))
         stream = AgentStream(agent, expires_at, serial)
         streams.append(stream)
+        self._left.pop(agent, None)
         return stream
 
-    def close(self, stream: AgentStream) -> None:
-        """Forget a stream that has ended."""
+    def close(self, stream: AgentStream, now: float) -> None:
+        """Forget a stream that has ended; of an agent's last one it is remembered when."""
         streams = self._by_agent.get(stream.agent, [])
         if stream in streams:
             streams.remove(stream)
-        if not streams:
-            self._by_agent.pop(stream.agent, None)
+        if not streams and self._by_agent.pop(stream.agent, None) is not None:
+            self._left[stream.agent] = now
+
+    def left_at(self, agent: SpiffeId) -> float | None:
+        """When the agent's last stream ended, in Unix seconds; None while one is open or unknown.
+
+        A server that has just started does not know it of any agent.
+        """
+        return self._left.get(agent)
+
+    def forget(self, agent: SpiffeId) -> None:
+        """Forget what is remembered of an agent that is gone for good."""
+        self._left.pop(agent, None)
+        self.fleet.forget(agent)
 
     def of(self, agent: SpiffeId) -> tuple[AgentStream, ...]:
         """The streams of one agent, the newest last."""

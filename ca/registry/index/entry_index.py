@@ -111,6 +111,10 @@ class EntryIndex:
         """The entries that grant that SPIFFE ID, in no order."""
         return tuple(self._kinship.bearers(spiffe_id))
 
+    def above(self, parent: SpiffeId) -> Iterator[SpiffeId]:
+        """The parent itself and every ID whose bearer gets its entries; nothing may change."""
+        return self._kinship.above((parent,))
+
     def find_similar(self, entry: Entry) -> Entry | None:
         """Find another entry with the same ID, parent and selectors (BE-11)."""
         found = self._likeness.get(_likeness(entry))

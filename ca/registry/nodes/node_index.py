@@ -48,6 +48,15 @@ class NodeIndex:
         found = sets[0].intersection(*sets[1:])
         return tuple(sorted((self._nodes[id_] for id_ in found), key=_path))
 
+    def knows(self, selectors: Collection[Selector]) -> bool:
+        """Whether a node has all these selectors."""
+        fewest, *others = sorted((self._having.get(each, set()) for each in selectors), key=len)
+        return any(all(id_ in other for other in others) for id_ in fewest)
+
+    def types(self) -> frozenset[str]:
+        """The types of the nodes' selectors."""
+        return frozenset(selector.type for selector in self._having)
+
     def count(self, which: NodeFilter | None = None) -> int:
         """How many nodes the filter asks for."""
         return len(self) if which is None else sum(map(which.matches, self._by_path))

@@ -127,8 +127,8 @@ def test_streams_are_told_by_agent_or_all_at_once() -> None:
     for stream in (one, two):
         with pytest.raises(Refusal):
             soon(stream.next())
-        streams.close(stream)
-        streams.close(stream)
+        streams.close(stream, 1.0)
+        streams.close(stream, 1.0)
     assert len(streams) == 0
     assert streams.of(AGENT) == ()
 

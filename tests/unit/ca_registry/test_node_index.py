@@ -37,6 +37,7 @@ def test_nodes_are_found_by_what_an_alias_says() -> None:
     assert [n.id for n in found.having(selectors("n:1", "n:2"))] == [agent("b"), agent("c")]
     assert found.having(selectors("n:9")) == ()
     assert found.having(()) == ()
+    assert found.types() == {"n"}
     found.apply([node("c", selectors=selectors("n:3"))], [agent("b")])
     assert found.having(selectors("n:2")) == ()
     assert [n.id for n in found.having(selectors("n:3"))] == [agent("c")]

@@ -8,8 +8,10 @@ def test_a_created_entry_comes_back_whole(tmp_path: Path) -> None:
     """A creation answers 201 with every member, the ETag, the place and warnings."""
 
     async def act(desk: Desk) -> None:
+        agent = await desk.house.join()
         asked = {
             **WEB,
+            "parent_id": str(agent.id),
             "x509_svid_ttl": 60,
             "jwt_svid_ttl": 30,
             "admin": True,

@@ -1,9 +1,8 @@
 """Registration entries: `/v1/entries`."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, Security
 
 from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.preconditions import etag, expected_revision
@@ -31,8 +30,7 @@ from ca.operations.administration.administer_entries import (
     list_entries,
     update_entries,
 )
-from ca.operations.world import World
-from ca.registry.advice import advise
+from ca.operations.administration.vet_entries import Adviser, Vetting
 from ca.registry.api_token import Scope
 from ca.registry.entry import Entry
 from ca.registry.entry_filter import EntryFilter
@@ -43,21 +41,32 @@ router = APIRouter(prefix="/v1", tags=["entries"])
 Reader = Annotated[Administrator, Security(authorized, scopes=[Scope.ENTRIES_READ])]
 Writer = Annotated[Administrator, Security(authorized, scopes=[Scope.ENTRIES_WRITE])]
 Filter = Annotated[EntryFilter, Depends(entry_filter)]
+Force = Annotated[bool, Query(description="Insist on selectors that nothing gives.")]
 IfMatch = Annotated[str | None, Header(description="The ETag that the entry must still have.")]
 
 
 @router.post("/entries", status_code=201)
 async def create_entry(
-    request: Request, response: Response, caller: Writer, body: NewEntry
+    *,
+    request: Request,
+    response: Response,
+    caller: Writer,
+    body: NewEntry,
+    force: Force = False,
 ) -> CreatedEntry:
-    """Register a workload: which SPIFFE ID it gets, under which node, by which selectors."""
+    """Register a workload: which SPIFFE ID it gets, under which node, by which selectors.
+
+    Selectors that no attestor gives are refused, unless `force` insists.
+    """
     world = world_of(request)
-    [created] = await create_entries(world, caller.actor, [body.value()])
+    [created] = await create_entries(world, caller.actor, [body.value()], _vetting(force))
     entry = _or_refuse(created)
     response.headers["ETag"] = etag(entry.revision_number)
     response.headers["Location"] = f"/v1/entries/{entry.id}"
     document = EntryDocument.of(entry)
-    return CreatedEntry.model_construct(**dict(document), warnings=_warnings(world, entry))
+    return CreatedEntry.model_construct(
+        **dict(document), warnings=list(Adviser(world).warnings(entry))
+    )
 
 
 @router.get("/entries")
@@ -82,7 +91,9 @@ async def get_count(request: Request, caller: Reader, wanted: Filter) -> Count:
 
 
 @router.post("/entries:batch")
-async def change_entries(request: Request, caller: Writer, body: Batch) -> BatchAnswer:
+async def change_entries(
+    request: Request, caller: Writer, body: Batch, force: Force = False
+) -> BatchAnswer:
     """Create, change and delete up to 500 entries; each succeeds or fails by itself."""
     asked = len(body.create) + len(body.update) + len(body.delete)
     if not 0 < asked <= MAX_BATCH:
@@ -93,15 +104,18 @@ async def change_entries(request: Request, caller: Writer, body: Batch) -> Batch
             remedy="split it",
         )
     world = world_of(request)
-    created = await create_entries(world, caller.actor, [_value(each) for each in body.create])
+    vetting = _vetting(force)
+    wanted = [_value(each) for each in body.create]
+    created = await create_entries(world, caller.actor, wanted, vetting)
     changes = [EntryChange(each.id, each.patch.apply) for each in body.update]
-    updated = await update_entries(world, caller.actor, changes)
+    updated = await update_entries(world, caller.actor, changes, vetting)
     deleted = await delete_entries(world, caller.actor, body.delete)
+    adviser = Adviser(world)
     return BatchAnswer(
         results=[
-            *(_item(world, each, 201) for each in created),
-            *(_item(world, each, 200) for each in updated),
-            *(_item(world, each, 204) for each in deleted),
+            *(_item(adviser, each, 201) for each in created),
+            *(_item(adviser, each, 200) for each in updated),
+            *(_item(adviser, each, 204) for each in deleted),
         ]
     )
 
@@ -125,10 +139,11 @@ async def update_entry(
     entry_id: str,
     body: EntryPatch,
     if_match: IfMatch = None,
+    force: Force = False,
 ) -> EntryDocument:
     """Change one entry by a merge patch, if it still has the revision in If-Match."""
     change = EntryChange(entry_id, body.apply, expected_revision(if_match))
-    [updated] = await update_entries(world_of(request), caller.actor, [change])
+    [updated] = await update_entries(world_of(request), caller.actor, [change], _vetting(force))
     entry = _or_refuse(updated)
     response.headers["ETag"] = etag(entry.revision_number)
     return EntryDocument.of(entry)
@@ -155,17 +170,17 @@ def _value(body: NewEntry) -> Entry | Refusal:
         return refusal
 
 
-def _warnings(world: World, entry: Entry) -> list[str]:
-    return list(advise(entry, world.settings.server.ca_ttl))
+def _vetting(force: bool) -> Vetting:
+    return Vetting.INSIST if force else Vetting.REFUSE
 
 
-def _item(world: World, result: Entry | Refusal | None, status: int) -> BatchItem:
+def _item(adviser: Adviser, result: Entry | Refusal | None, status: int) -> BatchItem:
     match result:
         case None:
             return BatchItem(status=status)
         case Entry():
-            warnings: Sequence[str] = _warnings(world, result) if status == 201 else ()
-            return BatchItem(status=status, entry=EntryDocument.of(result), warnings=list(warnings))
+            said = adviser.warnings(result) if status == 201 else ()
+            return BatchItem(status=status, entry=EntryDocument.of(result), warnings=list(said))
         case Refusal():
             problem = Problem.of(result)
             existing = EntryDocument.of(result.entry) if isinstance(result, SimilarEntry) else None

@@ -1,0 +1,1 @@
+"""Which selectors there are, and whether an entry asks for one that nothing gives; pure."""
