@@ -19,6 +19,7 @@ _COMMANDS = {
     "validate": Later("cli.commands.validate", "validate", "validate a JWT-SVID, as a workload"),
     "mint": Later("cli.commands.mint", "mint", "sign an SVID by hand"),
     "healthcheck": Later("cli.commands.healthcheck", "healthcheck", "ask whether both are well"),
+    "doctor": Later("cli.commands.doctor", "doctor", "look for what is wrong, and say what to do"),
     "inspect": Later("cli.commands.inspect", "inspect", "show and judge an SVID, bundle or token"),
 }
 

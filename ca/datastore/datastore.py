@@ -19,7 +19,9 @@ from ca.datastore.join_tokens import JoinTokens
 from ca.datastore.ledger import Ledger
 from ca.datastore.migrations.migrate import migrate
 from ca.datastore.nodes import Nodes
+from ca.datastore.probe import Probe
 from ca.datastore.tables import facts
+from ca.datastore.usage import Usage
 from finial.runtime.clock import Clock
 from finial.spiffe.identity import TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
@@ -27,7 +29,9 @@ from finial.spiffe.refusal import Kind, Refusal
 _TRUST_DOMAIN = "trust_domain"
 
 
-class Datastore(Entries, Nodes, JoinTokens, Authorities, Bundles, Ledger, ApiTokens, Changes):
+class Datastore(
+    Entries, Nodes, JoinTokens, Authorities, Bundles, Ledger, Usage, ApiTokens, Changes, Probe
+):
     """One database; its methods stand in a file for each subject.
 
     It belongs to the event loop that opened it. Every method may raise a Refusal of kind

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from ca.events.audit import render, unaudited
 from ca.events.happened import ActorKind, CallRefused, Event
+from ca.events.recent import Exhaustion
 from finial.runtime.clock import Clock
 from finial.runtime.reporting import journal
 from finial.wire.network import network_of
@@ -14,7 +15,8 @@ class Journal(journal.Journal[Event]):
 
     `record` raises a Refusal of kind UNAVAILABLE when an act cannot be audited; whoever asked for
     the act is then told no. A refused call is recorded by itself; the same one from the same
-    caller is one line a second, because anybody may cause it as often as they like.
+    caller is one line a second, because anybody may cause it as often as they like. `exhaustion`
+    remembers who asked too often.
     """
 
     def __init__(
@@ -23,6 +25,8 @@ class Journal(journal.Journal[Event]):
         clock: Clock,
         observers: Sequence[Callable[[Event], None]] = (),
     ) -> None:
+        self.exhaustion = Exhaustion(clock)
+        observers = (*observers, self.exhaustion.observe)
         super().__init__(audit, clock, render, unaudited, observers)
 
     def record(self, *events: Event) -> None:

@@ -54,6 +54,19 @@ def judge_room(check: str, place: str, free: int, files: int | None = None) -> D
     return ok(check, detail)
 
 
+def judge_audit_log(check: str, place: str, fault: str, *, exists: bool) -> Diagnosis:
+    """Judge whether acts can be recorded; what cannot be is refused."""
+    if fault:
+        return failed(check, f"nothing can be recorded in {place}: {fault}", "make room for it")
+    if not exists:
+        return warning(
+            check,
+            f"{place} was moved or removed, and what happens is written where nobody finds it",
+            "restart the program; rotate the log by copying and truncating it",
+        )
+    return ok(check, f"{place} takes records")
+
+
 def judge_clock(check: str, offset: float) -> Diagnosis:
     """Judge by how many seconds the server's clock is ahead of this node's."""
     remedy = "let both machines set their clocks, such as by: timedatectl set-ntp true"

@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,6 +93,18 @@ def room_of(path: Path) -> Room:
     disk = os.statvfs(path)
     total = shutil.disk_usage(path).total
     return Room(disk.f_bavail * disk.f_frsize, total, disk.f_favail if disk.f_files else None)
+
+
+def rooms_of(places: Iterable[Path]) -> list[tuple[Path, Room]]:
+    """Ask for the room of several folders, once where they lie on one disk.
+
+    One that does not exist yet is looked for above. Raises: OSError.
+    """
+    found: dict[int, tuple[Path, Room]] = {}
+    for place in places:
+        there = next(each for each in (place, *place.absolute().parents) if each.exists())
+        found.setdefault(there.stat().st_dev, (there, room_of(there)))
+    return list(found.values())
 
 
 def open_descriptors() -> tuple[int, int]:

@@ -1,21 +1,22 @@
 """What an agent says of itself when its operator asks whether everything is well."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 
-from agent.operations.diagnosing.diagnose import within
+from agent.operations.diagnosing import Diagnosing
+from agent.settings import read
+from attestors.contract import Finding, NotApplicable, Process, SelectorGrammar
 from finial.explain.checkup import ok
 from finial.explain.diagnosis import Diagnosis, Health
+from finial.runtime.patience import within
 from finial.wire.grpc.method import method
 from tests.doubles.running_agent import (
     OPERATOR,
     PATIENCE,
     RunningAgent,
     Scene,
-    soon,
     until,
     until_in_time,
 )
@@ -169,26 +170,73 @@ def test_a_full_disk_of_the_audit_log_is_found() -> None:
     play(act)
 
 
-def test_what_hangs_and_what_breaks_costs_only_itself() -> None:
-    """An attestor whose own diagnosis hangs or raises is said to be ill; the others are shown."""
+class Ill:
+    """An attestor whose own diagnosis does what the test says."""
 
-    async def hanging() -> Sequence[Diagnosis]:
-        await asyncio.Event().wait()
-        return ()
+    grammar = SelectorGrammar("ill", ())
+
+    def __init__(self, name: str, said: Awaitable[Sequence[Diagnosis]]) -> None:
+        self.name = name
+        self._said = said
+
+    async def attest(self, process: Process, deadline: float) -> Finding:
+        return NotApplicable("it is ill")
+
+    async def diagnose(self, deadline: float) -> Sequence[Diagnosis]:
+        return await self._said
+
+
+def test_what_breaks_costs_only_itself() -> None:
+    """An attestor whose own diagnosis raises is said to be ill, without what it raised."""
 
     async def broken() -> Sequence[Diagnosis]:
         raise ValueError("secret")
 
-    async def well() -> Sequence[Diagnosis]:
-        return (ok("attestor c", "it answers"),)
+    async def talkative() -> Sequence[Diagnosis]:
+        return [ok("attestor talkative", "it answers")] * 1000
 
-    async def whole() -> list[Any]:
-        asked = {"attestor a": hanging(), "attestor b": broken(), "attestor c": well()}
-        return await soon(asyncio.gather(*(within(*each, 0.05) for each in asked.items())))
+    async def act(played: Scene) -> None:
+        async with played.agent() as agent:
+            ill = (Ill("broken", broken()), Ill("talkative", talkative()))
+            tasks = agent.parts.tasks
+            found = await Diagnosing(
+                settings=read({"agent": {"data_dir": str(played.folder / "d")}}).agent,
+                member=tasks.member,
+                holdings=tasks.holdings,
+                subscriptions=tasks.subscriptions,
+                link=tasks.link,
+                address=lambda: played.server.address,
+                attestors=ill,
+                check_audit=lambda: None,
+                clock=played.clock,
+            ).diagnose()
+            [bug] = [each for each in found if each.check == "attestor broken"]
+            assert bug.health is Health.FAILED
+            assert "secret" not in bug.detail
+            assert len([each for each in found if each.check == "attestor talkative"]) == 20
 
-    [hung], [bug], [fine] = asyncio.run(whole())
-    assert hung.health is Health.FAILED
-    assert "did not answer" in hung.detail
-    assert bug.health is Health.FAILED
-    assert "secret" not in bug.detail
-    assert fine.health is Health.OK
+    play(act)
+
+
+def test_what_hangs_is_not_waited_for() -> None:
+    """Whoever is late is said to be late, and whoever raises is said to be broken."""
+
+    async def hanging() -> str:
+        await asyncio.Event().wait()
+        return "on time"
+
+    async def asked(waiting: Awaitable[str]) -> str:
+        return await within(waiting, 0.05, what="a test", late="late", broken="broken")
+
+    async def broken() -> str:
+        raise ValueError
+
+    async def prompt() -> str:
+        return "on time"
+
+    async def whole() -> None:
+        assert await asked(hanging()) == "late"
+        assert await asked(broken()) == "broken"
+        assert await asked(prompt()) == "on time"
+
+    asyncio.run(whole())

@@ -5,7 +5,6 @@ raises is a bug, is logged whole and said to be one.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,12 +19,12 @@ from attestors.contract import WorkloadAttestor
 from finial.explain.checkup import failed
 from finial.explain.diagnosis import Diagnosis
 from finial.runtime.clock import Clock
+from finial.runtime.patience import within
 from finial.runtime.watch import Watch
 
 SECONDS: Final = 3.0
 MOST_OF_ONE: Final = 20
 """An attestor may say so many things of itself."""
-log = logging.getLogger("finial.agent.diagnose")
 
 Findings = Sequence[Diagnosis]
 
@@ -51,7 +50,7 @@ class Diagnosing:
             **{f"attestor {each.name}": self._attestor(each) for each in self.attestors},
         }
         known = [*self._membership(), *self._holdings()]
-        answers = await asyncio.gather(*(within(*each) for each in asked.items()))
+        answers = await asyncio.gather(*(_within(*each) for each in asked.items()))
         return [*known, *(each for answer in answers for each in answer)]
 
     def _membership(self) -> Findings:
@@ -80,13 +79,8 @@ class Diagnosing:
         return tuple(said)[:MOST_OF_ONE]
 
 
-async def within(check: str, asked: Awaitable[Findings], seconds: float = SECONDS + 1) -> Findings:
-    """Wait for an answer, and say so if there is none."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await asked
-    except TimeoutError:
-        return (failed(check, f"it did not answer within {seconds:g} s"),)
-    except Exception:
-        log.exception("the diagnosis of %s failed", check)
-        return (failed(check, "its diagnosis failed by a bug, which the agent's log shows"),)
+async def _within(check: str, asked: Awaitable[Findings]) -> Findings:
+    late = (failed(check, f"it did not answer within {SECONDS + 1:g} s"),)
+    bug = (failed(check, "its diagnosis failed by a bug, which the agent's log shows"),)
+    what = f"the diagnosis of {check}"
+    return await within(asked, SECONDS + 1, what=what, late=late, broken=bug)

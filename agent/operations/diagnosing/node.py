@@ -1,13 +1,19 @@
 """What the agent finds on its node: disks, audit log, kernel, limits; it reads files."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 from agent.settings import Agent
-from finial.explain.checkup import failed, judge_descriptors, judge_room, ok, warning
+from finial.explain.checkup import (
+    failed,
+    judge_audit_log,
+    judge_descriptors,
+    judge_room,
+    ok,
+    warning,
+)
 from finial.explain.diagnosis import Diagnosis
-from finial.runtime.kernel import Kernel, open_descriptors, probe_kernel, room_of
+from finial.runtime.kernel import Kernel, open_descriptors, probe_kernel, rooms_of
 from finial.spiffe.refusal import Refusal
 
 KERNEL: Final = "kernel"
@@ -18,43 +24,18 @@ OPEN_FILES: Final = "open files"
 
 def diagnose(agent: Agent, check_audit: Callable[[], None]) -> tuple[Diagnosis, ...]:
     """Look at the node as this process sees it."""
+    audit, fault = agent.audit_path, ""
+    try:
+        check_audit()
+    except Refusal as refusal:
+        fault = refusal.remedy or refusal.detail
+    rooms = rooms_of((agent.storage_dir, audit.parent))
     return (
-        *judge_disks((agent.storage_dir, agent.audit_path)),
-        judge_audit_log(agent.audit_path, check_audit),
+        *(judge_room(DISK, str(place), room.free, room.files) for place, room in rooms),
+        judge_audit_log(AUDIT_LOG, str(audit), fault, exists=audit.exists()),
         *judge_kernel(probe_kernel()),
         judge_descriptors(OPEN_FILES, *open_descriptors()),
     )
-
-
-def judge_disks(places: tuple[Path, ...]) -> Iterator[Diagnosis]:
-    """Judge the disk below each place, once where several lie on one."""
-    seen = set()
-    for place in places:
-        folder = place if place.is_dir() else place.parent
-        try:
-            device = folder.stat().st_dev
-            room = room_of(folder)
-        except OSError as error:
-            yield failed(DISK, f"{folder} cannot be looked at: {error.strerror}")
-            continue
-        if device not in seen:
-            seen.add(device)
-            yield judge_room(DISK, str(folder), room.free, room.files)
-
-
-def judge_audit_log(path: Path, check: Callable[[], None]) -> Diagnosis:
-    """Whether acts can be recorded; what cannot be is refused."""
-    try:
-        check()
-    except Refusal as refusal:
-        return failed(AUDIT_LOG, refusal.remedy or refusal.detail, f"make room for {path}")
-    if not path.exists():
-        return warning(
-            AUDIT_LOG,
-            f"{path} was moved or removed, and what happens is written where nobody finds it",
-            "restart the program; rotate it by copying and truncating",
-        )
-    return ok(AUDIT_LOG, f"{path} takes records")
 
 
 def judge_kernel(kernel: Kernel) -> Iterator[Diagnosis]:

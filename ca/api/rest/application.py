@@ -13,7 +13,16 @@ from ca.api.rest.access import actor_of, is_known
 from ca.api.rest.bounds import Application, Bounds
 from ca.api.rest.parameters import judge_parameters
 from ca.api.rest.problems import Problem, answer
-from ca.api.rest.routes import agents, authorities, entries, issued, svids, tokens, watching
+from ca.api.rest.routes import (
+    agents,
+    authorities,
+    doctor,
+    entries,
+    issued,
+    svids,
+    tokens,
+    watching,
+)
 from ca.api.rest.routes.watching import Vitals
 from ca.api.rest.shapes.shape import PROBLEMS
 from ca.events.happened import CallRefused
@@ -64,7 +73,7 @@ def _framework() -> FastAPI:
         dependencies=[Depends(judge_parameters)],
         generate_unique_id_function=lambda route: f"{route.tags[0]}.{route.name}",
     )
-    for part in (entries, agents, tokens, authorities, issued, svids, watching):
+    for part in (entries, agents, tokens, authorities, issued, svids, watching, doctor):
         framework.include_router(part.router)
     framework.add_exception_handler(Refusal, _refused)
     framework.add_exception_handler(RequestValidationError, _misshapen)
