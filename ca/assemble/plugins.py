@@ -14,7 +14,7 @@ from attestors.contract import (
     SelectorGrammar,
     VerifierContext,
 )
-from ca.registry.selectors.vocabulary import Form, SelectorType, Vocabulary
+from ca.registry.selectors.vocabulary import SelectorType, Vocabulary
 from ca.settings import Settings
 from finial.keys.contract import KeyManager
 from finial.runtime import plugins, settings
@@ -92,13 +92,7 @@ def _selector_type(group: str, name: str) -> SelectorType:
         grammar = getattr(plugins.load(group, name), "GRAMMAR", None)
         if not isinstance(grammar, SelectorGrammar):
             return SelectorType(name)
-        return SelectorType.of(
-            name,
-            *(
-                Form(form.name, re.compile(form.pattern), form.example, form.secret)
-                for form in grammar.forms
-            ),
-        )
+        return SelectorType.of(name, *grammar.forms)
     except (BrokenPlugin, re.error) as error:
         _logger.warning("the selectors of the attestor %s cannot be checked: %s", name, error)
         return SelectorType(name)

@@ -1,17 +1,26 @@
 """A vocabulary of a few types, as small as the rules need it."""
 
-import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ca.registry.nodes.node import Node
 from ca.registry.selectors.fleet import Fleet
 from ca.registry.selectors.judge import Surroundings
-from ca.registry.selectors.vocabulary import Form, SelectorType, Vocabulary
+from ca.registry.selectors.vocabulary import SelectorType, Vocabulary
 from tests.doubles.clock import NOW
 
 
-def form(type_: str, name: str, pattern: str, example: str, *, secret: bool = False) -> Form:
-    return Form(name, re.compile(f"{name}:{pattern}"), f"{type_}:{name}:{example}", secret)
+@dataclass(frozen=True)
+class SmallForm:
+    name: str
+    pattern: str
+    example: str
+    trusts: str = "the kernel."
+    secret: bool = False
+
+
+def form(type_: str, name: str, pattern: str, example: str, *, secret: bool = False) -> SmallForm:
+    return SmallForm(name, f"{name}:{pattern}", f"{type_}:{name}:{example}", secret=secret)
 
 
 UNIX = SelectorType.of(

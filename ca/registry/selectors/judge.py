@@ -13,7 +13,7 @@ from ca.registry.entry import Entry
 from ca.registry.index.node_aliases import is_alias
 from ca.registry.selectors.fleet import Fleet
 from ca.registry.selectors.spelling import nearest
-from ca.registry.selectors.vocabulary import SPIFFE_ID, SelectorType, Vocabulary, shown
+from ca.registry.selectors.vocabulary import SPIFFE_ID, SelectorType, Vocabulary
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
 
@@ -85,16 +85,17 @@ def _judge_workload(selector: Selector, around: Surroundings) -> Objection | Non
         return None
     if known is None and fleet.running(selector.type):
         fault = f"no agent's attestor {selector.type} gives a selector {selector.type}:{_cut(name)}"
-        return _objection(selector, {}, fault, "see the attestor's own description")
+        return _objection(selector, {}, words, fault, "see the attestor's own description")
     if known is None and selector.type in words.node:
         return _objection(
             selector,
             words.workload,
+            words,
             f"selectors of the type {_cut(selector.type)} describe nodes, and the entry's parent "
             "is not the server",
             f"describe a workload: {_examples(words.workload)}",
         )
-    return _unknown(selector, words.workload)
+    return _unknown(selector, words.workload, words)
 
 
 def _judge_running(selector: Selector, around: Surroundings) -> Objection | None:
@@ -105,6 +106,7 @@ def _judge_running(selector: Selector, around: Surroundings) -> Objection | None
     return _objection(
         selector,
         {},
+        around.vocabulary,
         f"no agent runs the attestor {selector.type} ({count} said which they run)",
         f"add [plugins.workload_attestor.{selector.type}] to the agent's configuration first",
     )
@@ -123,14 +125,15 @@ def _judge_node(selector: Selector, around: Surroundings) -> Objection | None:
         return _objection(
             selector,
             words.node,
+            words,
             f"selectors of the type {selector.type} describe workloads, and an entry whose parent "
             "is the server describes nodes",
             "give the agent's SPIFFE ID as the parent",
         )
-    return _unknown(selector, words.node)
+    return _unknown(selector, words.node, words)
 
 
-def _unknown(selector: Selector, types: Mapping[str, SelectorType]) -> Objection:
+def _unknown(selector: Selector, types: Mapping[str, SelectorType], words: Vocabulary) -> Objection:
     """Say which part of a selector is the wrong one."""
     known = types.get(selector.type)
     name = selector.value.partition(":")[0]
@@ -143,26 +146,30 @@ def _unknown(selector: Selector, types: Mapping[str, SelectorType]) -> Objection
         fault, remedy = f"the attestor {known.name} gives no selectors", "choose another attestor's"
     elif _is_named(known, selector):
         fault = f"no {known.name}:{name} selector has such a value"
-        remedy = f"write it like {known.forms[name][0].example}"
+        example = next(form.example for form in known.forms if form.name == name)
+        remedy = f"write it like {example}"
     else:
         fault = f"the attestor {known.name} gives no selector {known.name}:{_cut(name)}"
-        remedy = f"it gives {', '.join(known.forms)}"
-    return _objection(selector, types, fault, remedy)
+        remedy = f"it gives {', '.join(known.patterns)}"
+    return _objection(selector, types, words, fault, remedy)
 
 
 def _objection(
-    selector: Selector, types: Mapping[str, SelectorType], fault: str, remedy: str
+    selector: Selector,
+    types: Mapping[str, SelectorType],
+    words: Vocabulary,
+    fault: str,
+    remedy: str,
 ) -> Objection:
     near = nearest(selector, types)
     if near is not None:
-        remedy = f"did you mean {shown(near, types)}? If not: {remedy}"
-    return Objection(shown(selector, types), fault, remedy)
+        remedy = f"did you mean {words.shown(near)}? If not: {remedy}"
+    return Objection(words.shown(selector), fault, remedy)
 
 
 def _is_named(known: SelectorType | None, selector: Selector) -> bool:
     """Whether the type has a form of that name, whose values are known here."""
-    forms = known.forms if known else None
-    return bool(forms) and selector.value.partition(":")[0] in (forms or ())
+    return known is not None and selector.value.partition(":")[0] in known.patterns
 
 
 def _is_spiffe_id(selector: Selector) -> bool:
@@ -170,12 +177,7 @@ def _is_spiffe_id(selector: Selector) -> bool:
 
 
 def _examples(types: Mapping[str, SelectorType]) -> str:
-    found = (
-        forms[0].example
-        for known in types.values()
-        if known.forms
-        for forms in known.forms.values()
-    )
+    found = (form.example for known in types.values() for form in known.forms or ())
     return f"such as {next(found, 'unix:uid:1000')}"
 
 

@@ -9,6 +9,7 @@ from ca.registry.selectors.vocabulary import SelectorType
 from finial.spiffe.selector import Selector
 
 _LONGEST: Final = 256
+_A_LITTLE_LIKE: Final = 0.25
 _HANDLES: Final = re.compile(r"[-_ .]")
 
 
@@ -32,33 +33,44 @@ def _variants(wrong: Selector, types: Mapping[str, SelectorType]) -> Iterator[tu
     own = types.get(wrong.type)
     if own is not None:
         yield from ((own.name, value) for value in _spelt(wrong.value, own))
-        if own.forms and name in own.forms:
+        if name in own.patterns:
             # The value may be one of another form, as the user's name is under uid.
-            yield from ((own.name, f"{form}:{rest}") for form in _likest(name, own.forms))
+            yield from ((own.name, f"{form}:{rest}") for form in _likest(name, own.patterns))
     for type_ in _close(wrong.type, types):
         yield type_, wrong.value
         yield from ((type_, value) for value in _spelt(wrong.value, types[type_]))
     for type_, known in types.items():
         # The type was left out, or is another attestor's.
-        if known.forms is not None and wrong.type in known.forms:
+        if wrong.type in known.patterns:
             yield type_, f"{wrong.type}:{wrong.value}"
-        if known.forms is not None and _close(name, known.forms):
+        if _close(name, known.patterns):
             yield from ((type_, value) for value in _spelt(wrong.value, known))
 
 
 def _spelt(value: str, known: SelectorType) -> Iterator[str]:
-    """The value under the nearest names of a form, as it is, trimmed and in lower case."""
+    """The value under the nearest names of a form, as it is, trimmed and in lower case, with = for : or : for =."""
     name, _, rest = value.partition(":")
-    for form in _close(name, known.forms or ()):
-        for kept in dict.fromkeys((rest, rest.strip(), rest.strip().lower())):
+    for form in _close(name, known.patterns):
+        trimmed = rest.strip()
+        swapped = rest.replace("=", ":", 1), rest.replace(":", "=", 1)
+        for kept in dict.fromkeys((rest, trimmed, trimmed.lower(), *swapped)):
             yield f"{form}:{kept}"
 
 
 def _likest(name: str, forms: Iterable[str]) -> list[str]:
-    return sorted(forms, key=lambda form: -SequenceMatcher(None, name, form).ratio())
+    ratios = {form: SequenceMatcher(None, name, form).ratio() for form in forms}
+    like = [form for form in ratios if ratios[form] >= _A_LITTLE_LIKE]
+    return sorted(like, key=lambda form: -ratios[form])
 
 
-def _close(name: str, names: Mapping[str, object] | tuple[()]) -> list[str]:
+def _close(name: str, names: Iterable[str]) -> list[str]:
     plain = _HANDLES.sub("-", name.strip().lower())
     by_plain = {_HANDLES.sub("-", each.lower()): each for each in names}
-    return [by_plain[each] for each in get_close_matches(plain, by_plain, 2)]
+    close = get_close_matches(plain, by_plain, 2)
+    return [by_plain[each] for each in close or by_plain if close or _is_short_for(each, plain)]
+
+
+def _is_short_for(short: str, name: str) -> bool:
+    """Whether a name abbreviates another, as ns does namespace."""
+    letters = iter(name)
+    return short[:1] == name[:1] and all(letter in letters for letter in short)

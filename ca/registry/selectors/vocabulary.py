@@ -7,58 +7,56 @@ token that names an alias makes an entry with it.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
+from finial.explain.hiding import Form, Grammars, Hiding
 from finial.spiffe.selector import Selector
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """One form of a type's values: all of a value matches `pattern`; `example` is a selector.
+class SelectorType:
+    """A type and its forms; without forms (None) nobody said what its values are like.
 
-    What follows the name in the value of a `secret` form is never told.
+    `patterns` holds for each name what a whole value matches.
     """
 
     name: str
-    pattern: re.Pattern[str]
-    example: str
-    secret: bool = False
+    forms: tuple[Form, ...] | None = None
+    patterns: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, name: str, *forms: Form) -> "SelectorType":
+        """A type with these forms, of which several may bear one name.
 
-@dataclass(frozen=True, slots=True)
-class SelectorType:
-    """A type and the forms of its values; without forms nobody said what they are like."""
-
-    name: str
-    forms: Mapping[str, tuple[Form, ...]] | None = None
+        Raises: re.error when a pattern is none.
+        """
+        named: dict[str, list[str]] = {}
+        for form in forms:
+            named.setdefault(form.name, []).append(f"(?:{form.pattern})")
+        return cls(name, forms, {each: re.compile("|".join(named[each])) for each in named})
 
     def has(self, value: str) -> bool:
         """Whether the value has one of the forms, or nobody said which there are."""
         if self.forms is None:
             return True
-        named = self.forms.get(value.partition(":")[0], ())
-        return any(form.pattern.fullmatch(value) for form in named)
-
-    @classmethod
-    def of(cls, name: str, *forms: Form) -> "SelectorType":
-        """A type with these forms, of which several may bear one name."""
-        named: dict[str, tuple[Form, ...]] = {}
-        for form in forms:
-            named[form.name] = (*named.get(form.name, ()), form)
-        return cls(name, named)
-
-
-SPIFFE_ID: Final = SelectorType.of(
-    "spiffe_id",
-    Form(
-        "spiffe",
-        re.compile(r"spiffe://[a-z0-9._-]+/[!-~]+"),
-        "spiffe_id:spiffe://example.org/spire/agent/x509pop/0123",
-    ),
-)
+        pattern = self.patterns.get(value.partition(":")[0])
+        return pattern is not None and pattern.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
+class _SpiffeIdForm:
+    name: str = "spiffe"
+    pattern: str = r"spiffe://[a-z0-9._-]+/[!-~]+"
+    example: str = "spiffe_id:spiffe://example.org/spire/agent/x509pop/0123"
+    trusts: str = "the server, which gives it to nobody but the agent of that ID"
+    secret: bool = False
+
+
+SPIFFE_ID: Final = SelectorType.of("spiffe_id", _SpiffeIdForm())
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """The types that describe workloads, those that describe nodes, and others that are allowed."""
 
@@ -66,12 +64,17 @@ class Vocabulary:
     node: Mapping[str, SelectorType] = field(default_factory=dict)
     extra: frozenset[str] = frozenset()
 
+    @cached_property
+    def grammars(self) -> Grammars:
+        """The forms of every type whose forms are known."""
+        types = (*self.node.values(), *self.workload.values())
+        return {each.name: each.forms for each in types if each.forms is not None}
 
-def shown(selector: Selector, types: Mapping[str, SelectorType]) -> str:
-    """Write a selector for a message: at most 80 characters, and nothing of a secret value."""
-    name = selector.value.partition(":")[0]
-    known = types.get(selector.type)
-    named = known.forms.get(name, ()) if known and known.forms else ()
-    if any(form.secret for form in named):
-        return f"{selector.type}:{name}:…"[:80]
-    return str(selector)[:80]
+    @cached_property
+    def hiding(self) -> Hiding:
+        """What is kept out of messages."""
+        return Hiding(self.grammars)
+
+    def shown(self, selector: Selector) -> str:
+        """Write a selector for a message: at most 80 characters, and nothing of a secret value."""
+        return self.hiding.shown(selector)[:80]

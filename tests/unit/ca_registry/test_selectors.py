@@ -6,12 +6,12 @@ from ca.registry.selectors.fleet import Fleet
 from ca.registry.selectors.judge import judge_selectors, unchanged
 from ca.registry.selectors.running import unattested
 from ca.registry.selectors.spelling import nearest
-from ca.registry.selectors.vocabulary import SelectorType, Vocabulary, shown
+from ca.registry.selectors.vocabulary import SelectorType, Vocabulary
 from finial.spiffe.refusal import Kind
 from finial.spiffe.selector import Selector
 from finial.spiffe.well_known import SERVER_PATH
 from tests.doubles.entries import agent, entry, node, selectors, sid
-from tests.doubles.vocabulary import K8S, UNIX, WORDS, around
+from tests.doubles.vocabulary import K8S, WORDS, around, form
 
 SERVER = sid(SERVER_PATH)
 
@@ -55,6 +55,10 @@ def test_what_something_gives_is_good(text: str) -> None:
         ("unix:uid:web", "no unix:uid selector has such a value", "did you mean unix:user:web?"),
         ("unix:uid: 7", "no unix:uid selector has such a value", "did you mean unix:uid:7?"),
         ("unix:sha256:" + "AB" * 32, "no unix:sha256", "unix:sha256:" + "ab" * 32),
+        ("k8s:namespace:web", "gives no selector k8s:namespace", "did you mean k8s:ns:web?"),
+        ("docker:label:app=web", "no docker:label selector", "did you mean docker:label:app:web?"),
+        ("docker:env:A:b", "no docker:env selector", "did you mean docker:env:A=(hidden)?"),
+        ("docker:label:app", "no docker:label selector", "write it like docker:label:app:web"),
         ("unix:uid:", "no unix:uid selector", "write it like unix:uid:1000"),
         ("docker:env:password", "no docker:env selector", "write it like docker:env:A=b"),
         ("x509pop:subject:cn:a", "describe nodes", "such as docker:label:app:web"),
@@ -78,18 +82,20 @@ def test_what_nothing_gives_is_refused_with_the_nearest(text: str, fault: str, r
 
 def test_a_secret_value_is_not_repeated() -> None:
     """What follows the name in a secret selector is in no message and no audit log."""
-    assert shown(Selector("docker", "env:PASSWORD"), WORDS.workload) == "docker:env:…"
-    assert shown(Selector("docker", "label:a:b"), WORDS.workload) == "docker:label:a:b"
-    assert shown(Selector("open", "label:a:b"), WORDS.workload) == "open:label:a:b"
+    assert WORDS.shown(Selector("docker", "env:PASSWORD=x")) == "docker:env:PASSWORD=(hidden)"
+    assert WORDS.shown(Selector("docker", "label:a:b")) == "docker:label:a:b"
+    assert WORDS.shown(Selector("open", "label:" + "x" * 99)) == "open:label:" + "x" * 69
     [found] = judge_selectors(entry(selectors=selectors("docker:env:hunter2")), around())
     assert "hunter2" not in str(found.refusal()) + str(found) + found.refusal().value
 
 
 def test_several_forms_may_bear_one_name() -> None:
     """A value is good when one of them matches."""
-    both = SelectorType.of("two", *UNIX.forms["uid"], *UNIX.forms["uid"])  # type: ignore[index]
-    assert both.has("uid:7")
-    assert not both.has("uid:x")
+    words, numbers = form("two", "id", "[a-z]", "a"), form("two", "id", "[0-9]", "1")
+    both = SelectorType.of("two", words, numbers)
+    assert both.has("id:7")
+    assert both.has("id:x")
+    assert not both.has("id:7x")
 
 
 def test_the_nearest_is_one_that_exists() -> None:
