@@ -152,4 +152,5 @@ def create(settings: Settings) -> SystemdAttestor:
     """Make the attestor; nothing is connected yet."""
     from attestors.workload.systemd.manager import ServiceManager
 
-    return SystemdAttestor(settings, ServiceManager(), SystemClock())
+    clock = SystemClock()
+    return SystemdAttestor(settings, ServiceManager(clock), clock)

@@ -56,12 +56,20 @@ class Connection:
     async def open(self) -> None:
         """Say who we are, which the kernel confirms, and begin to read. Raises: ConnectionLost."""
         identity = str(os.geteuid()).encode().hex().encode()
-        answer = await self._line(b"\0AUTH EXTERNAL " + identity + b"\r\n")
+        # At once, as systemd's own clients do: where BEGIN comes late and together with the first
+        # message, the manager forgets the message and drops a descriptor that belongs to it.
+        greeting = b"\0AUTH EXTERNAL " + identity + b"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
+        try:
+            await self._loop.sock_sendall(self._sock, greeting)
+        except OSError as error:
+            raise ConnectionLost(f"the service manager went away: {error.strerror}") from error
+        buffered = bytearray()
+        answer = await self._line(buffered)
         if not answer.startswith(b"OK "):
             raise ConnectionLost(f"the service manager's bus refused us: {answer[:80]!a}")
-        answer = await self._line(b"NEGOTIATE_UNIX_FD\r\n")
-        self.passes_descriptors = answer == b"AGREE_UNIX_FD"
-        await self._sent(b"BEGIN\r\n")
+        self.passes_descriptors = await self._line(buffered) == b"AGREE_UNIX_FD"
+        if buffered:
+            raise ConnectionLost("the service manager's bus does not speak D-Bus")
         self._reader = asyncio.create_task(self._read())
         self._reader.add_done_callback(self._ended)
 
@@ -120,21 +128,15 @@ class Connection:
             self.close()
             raise ConnectionLost("the service manager takes no calls")
 
-    async def _line(self, sent: bytes) -> bytes:
-        """Send a line of the conversation before the first message and return the answer."""
-        await self._sent(sent)
-        line = b""
-        while not line.endswith(b"\r\n"):
-            line += await self._received(_MAX_LINE)
-            if len(line) >= _MAX_LINE:
+    async def _line(self, buffered: bytearray) -> bytes:
+        """Return the next line of the conversation before the first message."""
+        while b"\r\n" not in buffered:
+            if len(buffered) > _MAX_LINE:
                 raise ConnectionLost("the service manager's bus does not speak D-Bus")
-        return line[:-2]
-
-    async def _sent(self, content: bytes) -> None:
-        try:
-            await self._loop.sock_sendall(self._sock, content)
-        except OSError as error:
-            raise ConnectionLost(f"the service manager went away: {error.strerror}") from error
+            buffered += await self._received(_MAX_LINE)
+        line, _, rest = bytes(buffered).partition(b"\r\n")
+        buffered[:] = rest
+        return line
 
     async def _received(self, most: int) -> bytes:
         try:

@@ -12,10 +12,21 @@ from attestors.workload.systemd.connection import CallFailed, Connection, Connec
 from attestors.workload.systemd.listener import PRIVATE, SYSTEM_BUS, Address
 from attestors.workload.systemd.questions import Questions
 from attestors.workload.systemd.unit import ManagerAway, Unit
+from finial.runtime.clock import Clock
 
 T = TypeVar("T")
 
+PAUSES: Final = (0.0, 0.1, 0.4)
+"""Seconds between attempts."""
+
 _BUS: Final = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
+_ERROR: Final = "org.freedesktop.DBus.Error"
+_BEING_REPLACED: Final = (
+    f"{_ERROR}.NoReply",
+    f"{_ERROR}.ServiceUnknown",
+    f"{_ERROR}.NameHasNoOwner",
+    f"{_ERROR}.Spawn",
+)
 
 
 class ServiceManager:
@@ -24,40 +35,39 @@ class ServiceManager:
     By default these are the manager's own socket, which is for root alone, and the system bus.
     """
 
-    def __init__(self, addresses: Sequence[Address] | None = None) -> None:
+    def __init__(self, clock: Clock, addresses: Sequence[Address] | None = None) -> None:
+        self._clock = clock
         self._addresses = addresses
         self._questions: Questions | None = None
         self._connecting = asyncio.Lock()
 
     async def unit_of(self, pid: int) -> Unit:
         """Return the unit that a process runs in. Raises: NoUnit, ManagerAway."""
-        return await self._twice(lambda questions: questions.unit_of(pid))
+        return await self._asked(lambda questions: questions.unit_of(pid))
 
     async def version(self) -> str:
         """Return the manager's version. Raises: ManagerAway."""
-        return await self._twice(lambda questions: questions.version())
+        return await self._asked(lambda questions: questions.version())
 
     def close(self) -> None:
         """Give the connection back."""
         if self._questions is not None:
             self._questions.close()
 
-    async def _twice(self, ask: Callable[[Questions], Coroutine[Any, Any, T]]) -> T:
-        """Ask, and once more on a new connection if the one that was kept has ended."""
-        kept = self._questions
-        try:
-            asked = await self._connected()
+    async def _asked(self, ask: Callable[[Questions], Coroutine[Any, Any, T]]) -> T:
+        """Ask, and again while the manager, or the bus, is being replaced by another version."""
+        for pause in (*PAUSES, None):
             try:
-                return await ask(asked)
-            except ConnectionLost:
-                if asked is not kept:
-                    raise
-                asked.close()
-            return await ask(await self._connected())
-        except ConnectionLost as error:
-            raise ManagerAway(str(error)) from error
-        except CallFailed as error:
-            raise ManagerAway(f"the service manager refuses: {error}"[:300]) from error
+                return await ask(await self._connected())
+            except ConnectionLost as error:
+                fault = str(error)
+            except CallFailed as error:
+                fault = f"the service manager refuses: {error}"[:300]
+                if not error.name.startswith(_BEING_REPLACED):
+                    raise ManagerAway(fault) from error
+            if pause is not None:
+                await self._clock.sleep(pause)
+        raise ManagerAway(fault)
 
     async def _connected(self) -> Questions:
         async with self._connecting:
@@ -87,4 +97,4 @@ async def _open(address: Address) -> Questions:
     except BaseException:
         connection.close()
         raise
-    return Questions(connection, address.is_bus)
+    return Questions(connection)

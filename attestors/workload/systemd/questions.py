@@ -28,11 +28,10 @@ _NO_METHOD: Final = (
 
 
 class Questions:
-    """Asks on a connection; with `is_bus` the manager is one of many there."""
+    """Asks on a connection, which is the manager's own or a bus."""
 
-    def __init__(self, connection: Connection, is_bus: bool) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._destination = SYSTEMD if is_bus else None
         self._by_descriptor = connection.passes_descriptors
 
     @property
@@ -57,10 +56,10 @@ class Questions:
                 raise NoUnit(str(error)) from error
             raise
         of_unit = f"{SYSTEMD}.Unit"
-        unit_id = await self._property(path, of_unit, "Id", str)
-        # Slice and group are properties of the kind of unit, such as a service.
-        of_kind = f"{SYSTEMD}.{unit_id.rpartition('.')[2].capitalize()}"
-        fragment, invocation, its_slice, group = await asyncio.gather(
+        # Slice and group are properties of the kind of unit, such as a service; the path ends so.
+        of_kind = f"{SYSTEMD}.{path.rpartition('_2e')[2].capitalize()}"
+        unit_id, fragment, invocation, its_slice, group = await asyncio.gather(
+            self._property(path, of_unit, "Id", str),
             self._property(path, of_unit, "FragmentPath", str),
             self._property(path, of_unit, "InvocationID", bytes),
             self._property(path, of_kind, "Slice", str),
@@ -89,11 +88,11 @@ class Questions:
             os.close(pidfd)
 
     async def _ask_manager(self, method: str, signature: str, value: int) -> Sequence[Any]:
-        manager = DBusAddress(_MANAGER, self._destination, f"{SYSTEMD}.Manager")
+        manager = DBusAddress(_MANAGER, SYSTEMD, f"{SYSTEMD}.Manager")
         return await self._connection.call(manager, method, signature, (value,))
 
     async def _property(self, path: str, interface: str, name: str, kind: type[T]) -> T:
-        to = DBusAddress(path, self._destination, _PROPERTIES)
+        to = DBusAddress(path, SYSTEMD, _PROPERTIES)
         answer = await self._connection.call(to, "Get", "ss", (interface, name))
         return _first(_first(answer, tuple)[1:], kind)
 
