@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from cli.printing import plain, print_json
-from finial.explain.checkup import worst
+from finial.explain.checkup import many, worst
 from finial.explain.diagnosis import Diagnosis, Health
 
 Found = Mapping[str, Sequence[Diagnosis]]
@@ -47,12 +47,9 @@ def _print_one(diagnosis: Diagnosis, width: int) -> None:
 
 def _sum(everything: Sequence[Diagnosis]) -> str:
     counted = Counter(each.health for each in everything)
-    if set(counted) <= {Health.OK}:
-        return f"all {len(everything)} checks are ok"
-    warnings, failures = counted[Health.WARNING], counted[Health.FAILED]
-    parts = [f"{failures} failed"] if failures else []
-    parts += [f"{warnings} with a warning"] if warnings else []
-    return f"of {len(everything)} checks {' and '.join(parts)}"
+    words = {Health.FAILED: "failed", Health.WARNING: "with a warning", Health.OK: "ok"}
+    parts = [f"{counted[health]} {word}" for health, word in words.items() if counted[health]]
+    return f"{many(len(everything), 'check')}: {', '.join(parts)}"
 
 
 def _document(side: str, diagnosis: Diagnosis) -> dict[str, str]:
