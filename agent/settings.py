@@ -18,6 +18,7 @@ from finial.spiffe.refusal import Refusal
 from finial.wire.unix_socket import LONGEST_PATH
 
 DEFAULT_PORT: Final = 8081
+DEFAULT_WORKLOAD_ATTESTOR: Final = "unix"
 _PLUGIN_TYPES: Final = ("key_manager", "node_attestor", "workload_attestor")
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{2}(?::?[0-9a-fA-F]{2}){31}", re.ASCII)
 
@@ -44,6 +45,9 @@ class Agent:
 
     `metrics_file` is written every 15 seconds in Prometheus' text format, for a collector of text
     files (its name ends in `.prom`): an agent opens no port.
+
+    One of `required_workload_attestors` that fails makes the caller wait, where others' failure
+    costs it their selectors alone.
 
     Trust in the server comes from one of `join_file`, `trust_bundle_path`, `trust_bundle_sha256`
     (of an authority's certificate) and `insecure_bootstrap`; a bundle that was stored already is
@@ -73,6 +77,7 @@ class Agent:
     sync_interval: Duration = setting(5.0, check=_positive)
     safety_poll: Duration = setting(300.0, check=_positive)
     attestation_timeout: Duration = setting(10.0, check=_positive)
+    required_workload_attestors: tuple[str, ...] = ()
     hold: Duration = setting(30.0, check=_positive)
     audit_log: Path | None = None
     metrics_file: Path | None = None
@@ -148,6 +153,13 @@ class Settings:
             raise ValueError(
                 f"plugins.{min(unknown)} is unknown: there are {', '.join(_PLUGIN_TYPES)}"
             )
+        runs = self.plugin("workload_attestor") or (DEFAULT_WORKLOAD_ATTESTOR,)
+        for name in self.agent.required_workload_attestors:
+            if name not in runs:
+                raise ValueError(
+                    f"agent.required_workload_attestors names {name}, which does not run: there "
+                    f"are {', '.join(runs)}"
+                )
         for kind in ("key_manager", "node_attestor"):
             if len(self.plugin(kind)) > 1:
                 raise ValueError(f"plugins.{kind} names more than one, and an agent has one")

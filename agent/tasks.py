@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agent.attestation.situation import SIGNING, STREAM, SYNCHRONISATION
 from agent.cache.view import Holdings
 from agent.events.journal import Journal
 from agent.membership.standing import Phase, Step, remedy
@@ -75,10 +76,12 @@ class Tasks:
             try:
                 await self._take(step)
                 failures = 0
+                self.link.worked(step.value)
                 self.link.reached.set()
             except Refusal as refusal:
                 self.member.heed(refusal)
                 self._judge_failure(step, refusal)
+                self.link.failed(step.value, refusal, self.clock.now())
                 log.warning("%s failed: %s", step.value, refusal)
                 await self._pause(failures)
                 failures += 1
@@ -92,10 +95,11 @@ class Tasks:
             try:
                 await self.sync.run(self.servers)
                 failures = 0
+                self.link.worked(SYNCHRONISATION)
                 self.link.reached.set()
                 await self.listener.applied(ENTRIES, version)
             except Refusal as refusal:
-                failures = await self._failed("the synchronisation", refusal, failures)
+                failures = await self._failed(SYNCHRONISATION, refusal, failures)
                 self.link.stale.set()
                 continue
             self._heed_taint()
@@ -120,9 +124,7 @@ class Tasks:
                     await self.clock.sleep(LONGEST_SLEEP)
                     continue
                 steady = self.clock.monotonic() - begun >= STEADY
-                failures = await self._failed(
-                    "the stream of changes", refusal, 0 if steady else failures
-                )
+                failures = await self._failed(STREAM, refusal, 0 if steady else failures)
             finally:
                 listening.cancel()
 
@@ -139,8 +141,10 @@ class Tasks:
                 try:
                     seconds = await self.refresh.run(can_sign=attested)
                     failures = 0
+                    if attested:
+                        self.link.worked(SIGNING)
                 except Refusal as refusal:
-                    failures = await self._failed("signing", refusal, failures)
+                    failures = await self._failed(SIGNING, refusal, failures)
                     continue
                 await within(changed.wait(), self.clock, max(seconds, SHORTEST_WAIT))
         finally:
@@ -215,6 +219,7 @@ class Tasks:
                 return
 
     async def _failed(self, what: str, refusal: Refusal, failures: int) -> int:
+        self.link.failed(what, refusal, self.clock.now())
         if self.member.heed(refusal):
             await self.clock.sleep(SHORTEST_WAIT)
             return failures

@@ -1,22 +1,40 @@
-"""Recording which process was given what, and which was told no."""
+"""Recording which process was given what, and which was told no and why."""
 
 import contextlib
+import logging
 
+from agent.attestation.attempt import Caller as Process
+from agent.attestation.memory import Memory
 from agent.events.happened import Caller, CallRefused, WorkloadServed
 from agent.events.journal import Journal
+from agent.operations.attest_caller import Findings, Unserved
+from agent.operations.processes import caller_of
+from finial.explain.evidence import Said
+from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
 
+_PLAIN = frozenset({Kind.INVALID, Kind.UNIMPLEMENTED})
+"""Refusals that say all there is: the request was wrong, whoever sent it."""
+log = logging.getLogger("finial.agent.refusals")
+
 
 class CallRecords:
-    """Tells the journal of calls; the same from the same process is written once a second."""
+    """Tells the journal and the memory of calls.
 
-    def __init__(self, journal: Journal) -> None:
+    The same from the same process is written to the journal once a second.
+    """
+
+    def __init__(self, journal: Journal, memory: Memory, clock: Clock) -> None:
         self._journal = journal
+        self._memory = memory
+        self._clock = clock
 
-    def served(self, call: Call[KernelPeer], spiffe_ids: tuple[SpiffeId, ...]) -> None:
+    def served(
+        self, call: Call[KernelPeer], findings: Findings, spiffe_ids: tuple[SpiffeId, ...]
+    ) -> None:
         """Record before it is sent that a workload gets something.
 
         Raises: Refusal of kind UNAVAILABLE if it cannot be audited.
@@ -24,16 +42,76 @@ class CallRecords:
         peer, method = call.peer, _name(call)
         event = WorkloadServed(Caller(peer.pid, peer.uid, peer.gid), method, spiffe_ids)
         self._journal.record_repeatable(event, (peer.pid, peer.uid, method, spiffe_ids))
+        self._memory.served(peer, method, findings.said, spiffe_ids, self._clock.now())
 
-    def refused(self, call: Call[KernelPeer], refusal: Refusal) -> None:
-        """Record that a caller was told no; told it is, even if that cannot be written."""
+    def refused(
+        self, call: Call[KernelPeer], refusal: Refusal, findings: Findings | None = None
+    ) -> Refusal:
+        """Record that a caller is told no, and return the refusal to tell it, with its id.
+
+        It is told no even if that cannot be written.
+        """
         if refusal.kind is Kind.CANCELLED:
-            return
+            return refusal
         peer, method = call.peer, _name(call)
+        attempt = self._memory.refused(
+            caller_of(peer),
+            method=method,
+            said=_said(refusal, findings),
+            reason=refusal.detail,
+            remedy=refusal.remedy,
+            asked_for=refusal.asked_for if isinstance(refusal, Unserved) else "",
+            now=self._clock.now(),
+            listed=refusal.kind not in _PLAIN,
+        )
+        if attempt.refusal and attempt.count == 1:
+            log.info(
+                "refused process %d of uid %d: %s (refusal %s)",
+                peer.pid,
+                peer.uid,
+                refusal.detail,
+                attempt.refusal,
+            )
         caller = Caller(peer.pid, peer.uid, peer.gid)
-        event = CallRefused(caller, method, refusal.kind.value, refusal.detail)
+        event = CallRefused(caller, method, refusal.kind.value, refusal.detail, attempt.refusal)
         with contextlib.suppress(Refusal):
             self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
+        return marked(refusal, attempt.refusal)
+
+    def unseen(self, uid: int, gid: int, why: str) -> None:
+        """Record a connection that was closed because nobody can be seen at its other end."""
+        attempt = self._memory.refused(
+            Process(0, uid, gid),
+            method="",
+            said=(),
+            reason=why,
+            remedy="let the agent see the workload: run it in the PID namespace of its host, such "
+            "as by hostPID: true or pid: host",
+            now=self._clock.now(),
+        )
+        if attempt.count == 1:
+            log.info("closed a connection of uid %d: %s (refusal %s)", uid, why, attempt.refusal)
+
+
+def marked(refusal: Refusal, id_: str) -> Refusal:
+    """The refusal with the id by which an operator finds out more."""
+    if not id_:
+        return refusal
+    where = f"the node's operator sees why by: finial explain --refusal {id_}"
+    return Refusal(
+        refusal.kind,
+        refusal.detail,
+        field=refusal.field,
+        value=refusal.value,
+        remedy=f"{refusal.remedy}; {where}" if refusal.remedy else where,
+        reason=refusal.reason,
+    )
+
+
+def _said(refusal: Refusal, findings: Findings | None) -> tuple[Said, ...]:
+    if isinstance(refusal, Unserved):
+        return refusal.said
+    return () if findings is None else findings.said
 
 
 def _name(call: Call[KernelPeer]) -> str:

@@ -9,6 +9,7 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
 
 PREFIX: Final = "/SpiffeWorkloadAPI/"
+GUARDED: Final = (PREFIX, "/finial.workload.v1.Introspection/")
 SECURITY_KEY: Final = "workload.spiffe.io"
 
 
@@ -35,12 +36,11 @@ class Gate:
         Raises: Refusal of kind INVALID (no security metadata), UNAVAILABLE (too many calls).
         """
         try:
-            if call.method.startswith(PREFIX):
+            if call.method.startswith(GUARDED):
                 judge_security_metadata(call)
             self._judge_number(call.peer.uid)
         except Refusal as refusal:
-            self._records.refused(call, refusal)
-            raise
+            raise self._records.refused(call, refusal) from refusal
         self._open[call.peer.uid] += 1
         call.caller = True
 

@@ -10,7 +10,7 @@ from agent.api.eager import eagerly
 from agent.api.streams import NOT_SYNCED
 from agent.cache.jwt_svids import TokenKey
 from agent.cache.view import Holdings, Identity
-from agent.operations.attest_caller import CallerAttestation
+from agent.operations.attest_caller import CallerAttestation, Findings
 from agent.operations.fetch_jwt_svid import FetchJwtSvid
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer
@@ -63,15 +63,15 @@ class JwtProfile:
         try:
             return await answering
         except Refusal as refusal:
-            self.records.refused(call, refusal)
-            raise
+            findings = call.caller if isinstance(call.caller, Findings) else None
+            raise self.records.refused(call, refusal, findings) from refusal
 
     async def _fetch(self, call: Call[KernelPeer], request: workload_pb2.JWTSVIDRequest) -> bytes:
         audience = judge_audience(request.audience)
         wanted = SpiffeId.parse(request.spiffe_id) if request.spiffe_id else None
         if not self.answers.is_synced:
             raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
-        findings = await self.attestation.attest(call.peer)
+        findings = call.caller = await self.attestation.attest(call.peer)
         seen = self.answers.view(findings.selectors)
         view = seen if wanted is None else seen.only(wanted)
         tokens = [(each, await self._token(each, audience)) for each in view.identities]
@@ -80,11 +80,11 @@ class JwtProfile:
             granted = {each.entitlement.id for each in now.identities}
             tokens = [(each, token) for each, token in tokens if each.entitlement.id in granted]
         if not tokens:
-            raise findings.no_identity()
+            raise findings.no_identity(request.spiffe_id if seen.identities else "")
         response = workload_pb2.JWTSVIDResponse()
         for identity, token in tokens:
             response.svids.add(spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint)
-        self.records.served(call, tuple(each.spiffe_id for each, _ in tokens))
+        self.records.served(call, findings, tuple(each.spiffe_id for each, _ in tokens))
         return response.SerializeToString()
 
     async def _token(self, identity: Identity, audience: Sequence[str]) -> str:
@@ -98,7 +98,7 @@ class JwtProfile:
             raise _invalid("audience", "the audience is missing")
         if not request.svid:
             raise _invalid("svid", "the token is missing")
-        findings = await self.attestation.attest(call.peer)
+        findings = call.caller = await self.attestation.attest(call.peer)
         bundles = self._bundles(self.answers.view(findings.selectors).federated)
         svid = verify_jwt(request.svid, request.audience, bundles, self.clock.now())
         response = workload_pb2.ValidateJWTSVIDResponse(spiffe_id=str(svid.id))

@@ -1,17 +1,18 @@
 """The agent's two sockets: the workloads' and the operators'."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.api.call_records import CallRecords
 from agent.api.gate import Gate
 from agent.events.measures import Measures
 from agent.settings import Agent
 from finial.runtime.clock import Clock
 from finial.runtime.files import UnsafePath, owned_directory
-from finial.runtime.peer import KernelPeer, PeerGone
+from finial.runtime.peer import KernelPeer, PeerGone, credentials
 from finial.runtime.process import room_for_connections
 from finial.runtime.watch import Watch
 from finial.spiffe.refusal import Kind, Refusal
@@ -62,10 +63,12 @@ class Listeners:
 def make_listeners(
     settings: Agent,
     workload_api: Service,
+    introspection: Service,
     operator: Service,
     serving: Watch[Mapping[str, bool]],
     *,
     gate: Gate,
+    records: CallRecords,
     measures: Measures,
     clock: Clock,
 ) -> Listeners:
@@ -75,10 +78,13 @@ def make_listeners(
         gate.finished(call)
         measures.called(call.method, code, seconds)
 
-    described = [workload_api, health(serving)]
+    def identified(transport: asyncio.BaseTransport) -> KernelPeer:
+        return identify(transport, records.unseen)
+
+    described = [workload_api, introspection, health(serving)]
     workload = Server(
         [*described, *reflection(described)],
-        identify=identify,
+        identify=identified,
         release=KernelPeer.close,
         guard=gate.guard,
         limits=_limits(settings),
@@ -98,14 +104,20 @@ def make_listeners(
     return Listeners(workload, operators, gate)
 
 
-def identify(transport: asyncio.BaseTransport) -> KernelPeer:
-    """Ask the kernel who connected, once, at accept.
+def identify(
+    transport: asyncio.BaseTransport, unseen: Callable[[int, int, str], None] | None = None
+) -> KernelPeer:
+    """Ask the kernel who connected, once, at accept; `unseen` is told of who cannot be seen.
 
     Raises: Refusal of kind UNAUTHENTICATED (gone already), EXHAUSTED (no more descriptors).
     """
+    connected = transport.get_extra_info("socket")
     try:
-        return KernelPeer.of(transport.get_extra_info("socket"))
+        return KernelPeer.of(connected)
     except PeerGone as gone:
+        if unseen is not None:
+            _, uid, gid = credentials(connected)
+            unseen(uid, gid, str(gone))
         raise Refusal(Kind.UNAUTHENTICATED, str(gone)) from gone
     except OSError as error:
         raise Refusal(Kind.EXHAUSTED, f"the caller cannot be identified: {error}") from error

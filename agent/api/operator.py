@@ -13,10 +13,12 @@ from agent.api.privilege import is_operator, judge_operator
 from agent.cache.jwt_svids import JwtSvids
 from agent.cache.view import Holdings
 from agent.operations.diagnosing import Diagnosing
+from agent.operations.explain_caller import Explaining
 from agent.operations.link import Link
 from agent.operations.member import Member
 from finial.runtime.peer import KernelPeer
 from finial.runtime.watch import Watch
+from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
 from finial.wire.grpc.service import Service, service
 from finial.wire.pb import operator_pb2
@@ -34,6 +36,7 @@ class Operated:
     streams: Callable[[], int]
     version: str
     diagnosing: Diagnosing
+    explaining: Explaining
 
 
 def operator(operated: Operated) -> Service:
@@ -49,8 +52,42 @@ def operator(operated: Operated) -> Service:
         found = await operated.diagnosing.diagnose()
         return operator_pb2.Diagnoses(document=msgspec.json.encode(found))
 
+    async def explain(
+        call: Call[KernelPeer], request: operator_pb2.ExplainRequest
+    ) -> operator_pb2.Explanation:
+        judge_operator(call.peer)
+        match request.WhichOneof("subject"):
+            case "pid":
+                explanation = await operated.explaining.of_pid(request.pid)
+            case "refusal":
+                explanation = await operated.explaining.of_refusal(request.refusal)
+            case _:
+                raise Refusal(Kind.INVALID, "name a process or a refusal", field="subject")
+        return operator_pb2.Explanation(document=explanation.encoded())
+
+    async def simulate(
+        call: Call[KernelPeer], request: operator_pb2.SimulateRequest
+    ) -> operator_pb2.Explanation:
+        judge_operator(call.peer)
+        explanation = await operated.explaining.simulate(request.pid)
+        return operator_pb2.Explanation(document=explanation.encoded())
+
+    def list_refusals(
+        call: Call[KernelPeer], request: operator_pb2.ListRefusalsRequest
+    ) -> operator_pb2.Refusals:
+        judge_operator(call.peer)
+        found = operated.explaining.refusals(request.limit)
+        return operator_pb2.Refusals(documents=[each.encoded() for each in found])
+
     descriptor = operator_pb2.DESCRIPTOR.services_by_name["Operator"]
-    return service(descriptor, {"GetStatus": get_status, "Diagnose": diagnose})
+    handlers: dict[str, Callable[..., Any]] = {
+        "GetStatus": get_status,
+        "Diagnose": diagnose,
+        "Explain": explain,
+        "Simulate": simulate,
+        "ListRefusals": list_refusals,
+    }
+    return service(descriptor, handlers)
 
 
 def _public(operated: Operated) -> operator_pb2.Status:

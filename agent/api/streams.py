@@ -18,7 +18,7 @@ from typing import Final
 from agent.api.answers import Answer, Answers, Subject
 from agent.api.call_records import CallRecords
 from agent.cache.view import Holdings
-from agent.operations.attest_caller import CallerAttestation, check
+from agent.operations.attest_caller import CallerAttestation, Findings, check
 from agent.operations.subscriptions import Subscriptions
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer
@@ -74,8 +74,7 @@ async def stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject)
     try:
         await following.run()
     except Refusal as refusal:
-        streaming.records.refused(call, refusal)
-        raise
+        raise streaming.records.refused(call, refusal, following.findings) from refusal
     finally:
         following.close()
 
@@ -83,7 +82,7 @@ async def stream(streaming: Streaming, call: Call[KernelPeer], subject: Subject)
 class _Following:
     """One open stream: what was sent last and which entries it is open for."""
 
-    __slots__ = ("_call", "_entry_ids", "_s", "_sent", "_subject")
+    __slots__ = ("_call", "_entry_ids", "_s", "_sent", "_subject", "findings")
 
     def __init__(self, streaming: Streaming, call: Call[KernelPeer], subject: Subject) -> None:
         self._s = streaming
@@ -91,12 +90,13 @@ class _Following:
         self._subject = subject
         self._sent: bytes | None = None
         self._entry_ids: tuple[str, ...] = ()
+        self.findings: Findings | None = None
 
     async def run(self) -> None:
         """Answer now and after each change."""
         if not self._s.answers.is_synced:
             raise Refusal(Kind.UNAVAILABLE, NOT_SYNCED)
-        findings = await self._s.attestation.attest(self._call.peer)
+        self.findings = findings = await self._s.attestation.attest(self._call.peer)
         held_until = self._s.clock.monotonic() + self._s.hold
         while True:
             version = self._s.changes.version
@@ -107,9 +107,9 @@ class _Following:
             if self._is_held(answer, held_until):
                 await self._hold(version, held_until)
             else:
-                await self._send(answer)
+                await self._send(answer, findings)
                 await self._s.changes.after(version)
-            check(self._call.peer)
+            check(self._call.peer, findings.said)
 
     def close(self) -> None:
         """Nobody needs SVIDs for this stream any more."""
@@ -135,11 +135,11 @@ class _Following:
             sleeper.cancel()
             waiter.cancel()
 
-    async def _send(self, answer: Answer) -> None:
+    async def _send(self, answer: Answer, findings: Findings) -> None:
         # Without a message nothing is signed at this moment: the next change brings an answer.
         if answer.message is None or answer.message == self._sent:
             return
-        self._s.records.served(self._call, answer.spiffe_ids)
+        self._s.records.served(self._call, findings, answer.spiffe_ids)
         await self._call.send(answer.message)
         self._sent = answer.message
 

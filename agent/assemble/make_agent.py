@@ -9,12 +9,14 @@ from typing import Final
 from agent.api.answers import Answers
 from agent.api.call_records import CallRecords
 from agent.api.gate import Gate
+from agent.api.introspection import introspection
 from agent.api.jwt import JwtProfile
 from agent.api.listeners import Listeners, make_listeners
 from agent.api.operator import Operated, operator
 from agent.api.streams import Changes, Streaming
 from agent.api.workload_api import workload_api
-from agent.assemble.plugins import load_key_manager, load_workload_attestors
+from agent.assemble.explaining import make_attesting
+from agent.assemble.plugins import load_key_manager
 from agent.assemble.trust import Terms, read_terms
 from agent.cache.jwt_svids import JwtSvids
 from agent.cache.view import Holdings
@@ -22,6 +24,7 @@ from agent.events.journal import Journal
 from agent.events.measures import Measures
 from agent.operations.attest_caller import CallerAttestation
 from agent.operations.diagnosing import Diagnosing
+from agent.operations.explain_caller import Explaining
 from agent.operations.fetch_jwt_svid import FetchJwtSvid
 from agent.operations.follow_server import Listener
 from agent.operations.join import Joining
@@ -131,12 +134,30 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
     )
     servers = Servers(terms.servers, channels.as_ourselves)
     signing = Signing(servers)
-    tasks = _tasks(ground, terms, member, channels=channels, servers=servers, signing=signing)
+    refresh = _refresh(ground, signing)
+    attesting = make_attesting(
+        ground.settings,
+        member=member,
+        holdings=ground.holdings,
+        link=ground.link,
+        refresh=refresh,
+        address=lambda: servers.address,
+        clock=ground.clock,
+        entropy=ground.entropy,
+    )
+    tasks = _tasks(
+        ground,
+        terms,
+        member,
+        channels=channels,
+        servers=servers,
+        refresh=refresh,
+        explaining=attesting.explaining,
+    )
     tasks.sync.resume(is_member=member.identity is not None)
     serving: Watch[Mapping[str, bool]] = Watch({"": False, WORKLOAD_API: False})
-    records = CallRecords(ground.journal)
+    records = CallRecords(ground.journal, attesting.memory, ground.clock)
     gate = Gate(ground.settings.agent.streams_per_uid, records)
-    attestors = load_workload_attestors(ground.settings)
     operated = Operated(
         member,
         ground.holdings,
@@ -145,14 +166,17 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         lambda: servers.address,
         lambda: gate.open_calls,
         ground.version,
-        _diagnosing(ground, member, servers, attestors),
+        _diagnosing(ground, member, servers, attesting.attestation.attestors),
+        attesting.explaining,
     )
     listeners = make_listeners(
         ground.settings.agent,
-        _workload_api(ground, signing, records, attestors),
+        _workload_api(ground, signing, records, attesting.attestation),
+        introspection(attesting.explaining),
         operator(operated),
         serving,
         gate=gate,
+        records=records,
         measures=ground.measures,
         clock=ground.clock,
     )
@@ -169,7 +193,8 @@ def _tasks(
     *,
     channels: Channels,
     servers: Servers,
-    signing: Signing,
+    refresh: SvidRefresh,
+    explaining: Explaining,
 ) -> Tasks:
     agent = ground.settings.agent
     sync = Synchronisation(
@@ -192,20 +217,18 @@ def _tasks(
         journal=ground.journal,
         clock=ground.clock,
     )
-    refresh = SvidRefresh(
-        holdings=ground.holdings,
-        subscriptions=ground.subscriptions,
-        signing=signing,
-        key_type=agent.workload_x509_svid_key_type,
-        journal=ground.journal,
-        clock=ground.clock,
-        entropy=ground.entropy,
-    )
     return Tasks(
         member=member,
         joining=joining,
         servers=servers,
-        listener=Listener(terms.trust_domain, member, sync, ground.link, ground.clock),
+        listener=Listener(
+            terms.trust_domain,
+            member,
+            sync,
+            ground.link,
+            explaining=explaining,
+            clock=ground.clock,
+        ),
         sync=sync,
         refresh=refresh,
         subscriptions=ground.subscriptions,
@@ -217,6 +240,18 @@ def _tasks(
         poll=agent.sync_interval,
         safety_poll=agent.safety_poll,
         version=ground.version,
+    )
+
+
+def _refresh(ground: _Ground, signing: Signing) -> SvidRefresh:
+    return SvidRefresh(
+        holdings=ground.holdings,
+        subscriptions=ground.subscriptions,
+        signing=signing,
+        key_type=ground.settings.agent.workload_x509_svid_key_type,
+        journal=ground.journal,
+        clock=ground.clock,
+        entropy=ground.entropy,
     )
 
 
@@ -240,13 +275,12 @@ def _workload_api(
     ground: _Ground,
     signing: Signing,
     records: CallRecords,
-    attestors: Sequence[WorkloadAttestor],
+    attestation: CallerAttestation,
 ) -> Service:
     agent = ground.settings.agent
     answers = Answers(
         ground.holdings, ground.clock, serve_strangers=agent.allow_unauthenticated_verifiers
     )
-    attestation = CallerAttestation(attestors, ground.clock, agent.attestation_timeout)
     streaming = Streaming(
         answers,
         attestation,

@@ -1,12 +1,14 @@
 """The agent's plugins, found by their entry points and given their settings."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from agent.settings import Settings
+from agent.settings import DEFAULT_WORKLOAD_ATTESTOR, Settings
 from attestors.contract import NODE_EVIDENCE, WORKLOAD_ATTESTOR, NodeEvidence, WorkloadAttestor
+from finial.explain.hiding import Form, Grammars
 from finial.keys.contract import KeyManager
 from finial.runtime import plugins, settings
 from finial.runtime.plugins import BrokenPlugin, UnknownPlugin
@@ -14,7 +16,7 @@ from finial.runtime.settings import SettingsError
 
 KEY_MANAGER: Final = "finial.key_manager"
 DEFAULT_KEY_MANAGER: Final = "disk"
-DEFAULT_WORKLOAD_ATTESTOR: Final = "unix"
+log = logging.getLogger("finial.agent.plugins")
 JOIN_TOKEN: Final = "join_token"  # noqa: S105 - the attestor's name
 
 
@@ -48,6 +50,22 @@ def load_workload_attestors(configured: Settings) -> tuple[WorkloadAttestor, ...
         module, values = _module("workload_attestor", WORKLOAD_ATTESTOR, name, table)
         made.append(module.create(values))
     return tuple(made)
+
+
+def load_grammars(running: Sequence[WorkloadAttestor]) -> Grammars:
+    """The grammars of the attestors that run, and of all others that are installed.
+
+    By the others an explanation tells an attestor that is not configured from one that is none.
+    """
+    grammars: dict[str, Sequence[Form]] = {}
+    for name in plugins.names(WORKLOAD_ATTESTOR):
+        try:
+            grammar = plugins.load(WORKLOAD_ATTESTOR, name).GRAMMAR
+        except (BrokenPlugin, AttributeError) as error:
+            log.warning("the grammar of the attestor %s cannot be read: %s", name, error)
+            continue
+        grammars[grammar.type] = grammar.forms
+    return grammars | {each.name: each.grammar.forms for each in running}
 
 
 def judge_plugins(configured: Settings) -> None:

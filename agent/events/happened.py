@@ -92,12 +92,13 @@ class WorkloadServed:
 
 @dataclass(frozen=True, slots=True)
 class CallRefused:
-    """A caller was told no."""
+    """A caller was told no; `explained_as` is the id under which the agent explains it."""
 
     caller: Caller
     method: str
     refusal: str
     detail: str
+    explained_as: str = ""
 
 
 Event = (

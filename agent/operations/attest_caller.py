@@ -4,16 +4,19 @@
    a PID that was given to another process meanwhile would lend it the caller's identity.
 2. An attestor that denies (another uid than at connecting, for instance) ends the matter.
 3. One that fails costs only its own selectors: with fewer selectors a caller gets fewer
-   identities, never more. Whoever gets none because of it is told so, not that it has none.
-4. Nothing found out about one process is kept for another.
+   identities, never more. Whoever gets none because of it is told so, not that it has none. Where
+   an attestor is required, its failure ends the matter.
+4. Nothing found out about one process is kept for another. What every attestor said is kept beside
+   the selectors, so that it can be explained.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from attestors.contract import Attested, Failed, Finding, Process, WorkloadAttestor
+from attestors.contract import Attested, Failed, Finding, NotApplicable, Process, WorkloadAttestor
+from finial.explain.evidence import ATTESTED, DENIED, FAILED, NOT_APPLICABLE, Said
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer, PeerGone
 from finial.spiffe.refusal import Kind, Refusal
@@ -25,50 +28,104 @@ MAX_KNOWN: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A caller's selectors, and which attestors failed to look."""
+    """A caller's selectors, what each attestor said, and which of them failed or denied it."""
 
     selectors: frozenset[Selector]
+    said: tuple[Said, ...] = field(default=(), compare=False)
     failures: tuple[str, ...] = ()
 
-    def no_identity(self) -> Refusal:
-        """Why a caller with these findings and without a matching entry gets nothing."""
+    def no_identity(self, asked_for: str = "") -> Refusal:
+        """Why a caller with these findings and without a matching entry gets nothing.
+
+        `asked_for` is a SPIFFE ID that it named, though it has others.
+        """
         if self.failures:
-            return Refusal(
-                Kind.UNAVAILABLE, f"the workload cannot be attested: {'; '.join(self.failures)}"
-            )
-        return Refusal(
-            Kind.DENIED,
-            "no identity issued",
-            remedy="register an entry whose selectors this workload has",
+            return unattested(f"{' and '.join(self.failures)} failed", self.said)
+        why = (
+            "none of the SPIFFE ID that the process asked for"
+            if asked_for
+            else "no entry of this agent matches the process"
         )
+        return Unserved(Kind.DENIED, f"no identity issued: {why}", self.said, asked_for)
+
+
+class Unserved(Refusal):
+    """The refusal of a caller, with what there is to explain it: what was said, what it asked for.
+
+    The caller is told which attestor failed. What that met with is the node's business.
+    """
+
+    def __init__(
+        self, kind: Kind, detail: str, said: tuple[Said, ...] = (), asked_for: str = ""
+    ) -> None:
+        super().__init__(kind, detail)
+        self.said = said
+        self.asked_for = asked_for
+
+
+def unattested(why: str, said: tuple[Said, ...], kind: Kind = Kind.UNAVAILABLE) -> Unserved:
+    """Refuse a caller who is not known well enough."""
+    return Unserved(kind, f"the workload cannot be attested: {why}", said)
 
 
 class CallerAttestation:
-    """Asks every attestor about a caller, side by side; `timeout` is in seconds."""
+    """Asks every attestor about a caller, side by side; `timeout` is in seconds.
 
-    def __init__(self, attestors: Sequence[WorkloadAttestor], clock: Clock, timeout: float) -> None:
+    A caller about whom one of the `required` attestors fails to say something gets nothing.
+    """
+
+    def __init__(
+        self,
+        attestors: Sequence[WorkloadAttestor],
+        clock: Clock,
+        timeout: float,
+        required: Collection[str] = (),
+    ) -> None:
         self._attestors = tuple(attestors)
         self._clock = clock
         self._timeout = timeout
+        self._required = frozenset(required)
         self._known: dict[int, tuple[tuple[Selector, ...], Findings]] = {}
+
+    @property
+    def attestors(self) -> tuple[WorkloadAttestor, ...]:
+        """Those that are asked."""
+        return self._attestors
 
     async def attest(self, peer: KernelPeer) -> Findings:
         """Find out who the process is that connected.
 
-        Raises: Refusal of kind UNAVAILABLE (it has ended), DENIED (it is not who connected).
+        Raises: Unserved of kind UNAVAILABLE (it has ended), DENIED (it is not who connected).
         """
+        findings = await self.look(peer)
+        check(peer, findings.said)
+        if findings.failures:
+            self.judge(findings)
+        return findings
+
+    async def look(self, peer: KernelPeer) -> Findings:
+        """Ask the attestors, and believe what they said as long as the process lives."""
         process = Process(peer.pid, peer.uid, peer.gid, peer.proc)
         deadline = self._clock.monotonic() + self._timeout
         if len(self._attestors) > 1:
-            several = await self._side_by_side(process, deadline)
-            check(peer)
-            return self._joined(several)
+            return self._joined(await self._side_by_side(process, deadline))
         [attestor] = self._attestors
         finding = await attestor.attest(process, deadline)
-        check(peer)
-        if isinstance(finding, Attested):
-            return self._same(finding.selectors)
+        if isinstance(finding, Attested) and not (finding.remarks or finding.facts):
+            return self._same(finding)
         return self._joined([finding])
+
+    def judge(self, findings: Findings) -> None:
+        """Let the matter end here if an attestor denied the caller, or a required one failed.
+
+        Raises: Unserved.
+        """
+        for each in findings.said:
+            if each.status == DENIED:
+                raise unattested(f"{each.name} denies it", findings.said, Kind.DENIED)
+        for name in findings.failures:
+            if name in self._required:
+                raise unattested(f"{name} failed, and is required", findings.said)
 
     async def _side_by_side(self, process: Process, deadline: float) -> list[Finding]:
         tasks = [asyncio.ensure_future(a.attest(process, deadline)) for a in self._attestors]
@@ -79,41 +136,48 @@ class CallerAttestation:
             for task in tasks:
                 task.cancel()
 
-    def _same(self, selectors: tuple[Selector, ...]) -> Findings:
+    def _same(self, finding: Attested) -> Findings:
         """Find the set made of a very tuple before: an attestor gives equal callers the same one.
 
         Whatever is looked up by a set that is the same object costs no comparison of selectors.
         """
+        selectors = finding.selectors
         known = self._known.get(id(selectors))
         if known is None or known[0] is not selectors:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            known = self._known[id(selectors)] = (selectors, Findings(frozenset(selectors)))
+            known = self._known[id(selectors)] = (selectors, self._joined([finding]))
         return known[1]
 
     def _joined(self, findings: Sequence[Finding]) -> Findings:
-        selectors: set[Selector] = set()
-        failures: list[str] = []
-        for attestor, finding in zip(self._attestors, findings, strict=True):
-            match finding:
-                case Attested():
-                    selectors.update(finding.selectors)
-                case Failed(kind=Kind.DENIED):
-                    raise Refusal(Kind.DENIED, f"{attestor.name}: {finding.detail}")
-                case Failed():
-                    failures.append(f"{attestor.name}: {finding.detail}")
-        return Findings(frozenset(selectors), tuple(failures))
+        said = tuple(map(_said, self._attestors, findings))
+        return Findings(
+            frozenset(s for each in said for s in each.selectors),
+            said,
+            tuple(each.name for each in said if each.status in (FAILED, DENIED)),
+        )
 
 
-def check(peer: KernelPeer) -> None:
+def check(peer: KernelPeer, said: tuple[Said, ...] = ()) -> None:
     """Make sure that the process that connected is still there.
 
-    Raises: Refusal of kind UNAVAILABLE.
+    Raises: Unserved of kind UNAVAILABLE.
     """
     try:
         peer.check()
     except PeerGone as gone:
-        raise Refusal(Kind.UNAVAILABLE, f"the workload cannot be attested: {gone}") from gone
+        raise unattested(str(gone), said) from gone
+
+
+def _said(attestor: WorkloadAttestor, finding: Finding) -> Said:
+    match finding:
+        case Attested():
+            return Said(attestor.name, ATTESTED, finding.selectors, finding.remarks, finding.facts)
+        case NotApplicable():
+            return Said(attestor.name, NOT_APPLICABLE, detail=finding.why)
+        case Failed():
+            status = DENIED if finding.kind is Kind.DENIED else FAILED
+            return Said(attestor.name, status, detail=finding.detail)
 
 
 def _finding(task: "asyncio.Future[Finding]") -> Finding:

@@ -7,6 +7,9 @@ bundles), `standing` (banned or evicted). What is not known is passed over: topi
 import logging
 from typing import Final
 
+from agent.attestation.situation import STREAM
+from agent.operations.answer_questions import Answering
+from agent.operations.explain_caller import Explaining
 from agent.operations.link import Link
 from agent.operations.member import Member
 from agent.operations.synchronise import ENTRIES, Synchronisation
@@ -20,6 +23,7 @@ from finial.spiffe.refusal import Reason, Refusal
 
 FEDERATION: Final = "federation"
 STANDING: Final = "standing"
+ATTESTORS: Final = "attestors"
 _STANDINGS: Final = {b"banned": Reason.AGENT_BANNED, b"evicted": Reason.AGENT_NOT_ATTESTED}
 log = logging.getLogger("finial.agent.follow")
 
@@ -33,12 +37,15 @@ class Listener:
         member: Member,
         sync: Synchronisation,
         link: Link,
+        *,
+        explaining: Explaining,
         clock: Clock,
     ) -> None:
         self._trust_domain = trust_domain
         self._member = member
         self._sync = sync
         self._link = link
+        self._explaining = explaining
         self._clock = clock
         self._following: Following | None = None
 
@@ -49,13 +56,15 @@ class Listener:
         """
         try:
             async with open_following(servers) as stream:
-                self._following = Following(stream)
-                await self._following.hello({ENTRIES: self._link.synced_version})
+                following = self._following = Following(stream)
+                await following.hello({ENTRIES: self._link.synced_version})
+                await following.report(ATTESTORS, self._explaining.attestors())
                 self._link.connected, self._link.fault = True, None
+                self._link.worked(STREAM)
                 self._link.reached.set()
                 # Whatever changed while nobody told us is found by comparing once.
                 self._link.ask(bundles=True)
-                await self._following.listen(self._told, self._beat)
+                await self._listen(following)
         except Refusal as refusal:
             self._link.fault = refusal
             # From here on nobody tells us: we look ourselves, now and then.
@@ -65,6 +74,13 @@ class Listener:
             self._following = None
             self._link.connected = False
             self._link.server_clock.forget()
+
+    async def _listen(self, following: Following) -> None:
+        answering = Answering(self._explaining, following.answer)
+        try:
+            await following.listen(self._told, self._beat, answering.asked)
+        finally:
+            answering.close()
 
     async def applied(self, topic: str, version: int) -> None:
         """Tell the server, where one listens, that a version has taken effect."""

@@ -7,8 +7,8 @@ others nothing.
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.cache.entitlement import Entitlement
@@ -36,6 +36,18 @@ _AGAIN: Final = Backoff(first=2.0, longest=60.0, jitter=0.5)
 log = logging.getLogger("finial.agent.svids")
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """An entry for which nothing was signed so many times in a row; when it is asked for again."""
+
+    attempts: int
+    again_at: float
+    why: str
+
+
+_NEVER: Final = _Refused(0, 0.0, "")
+
+
 class SvidRefresh:
     """Keeps an SVID ready for each entry that needs one."""
 
@@ -58,7 +70,12 @@ class SvidRefresh:
         self._clock = clock
         self._entropy = entropy
         self._batch = LARGEST_BATCH
-        self._refused: dict[str, tuple[int, float]] = {}
+        self._refused: dict[str, _Refused] = {}
+
+    @property
+    def unsigned(self) -> Mapping[str, str]:
+        """Why the server signed nothing for an entry, by entry id."""
+        return {entry_id: refused.why for entry_id, refused in self._refused.items()}
 
     async def run(self, *, can_sign: bool) -> float:
         """Do what is due; return in how many seconds to look again at the latest.
@@ -80,11 +97,11 @@ class SvidRefresh:
             self._holdings.set(replace(holdings, svids=kept))
         for entry_id in self._refused.keys() - set(found.sign):
             del self._refused[entry_id]
-        return tuple(i for i in found.sign if self._refused.get(i, (0, 0.0))[1] <= now)
+        return tuple(i for i in found.sign if self._refused.get(i, _NEVER).again_at <= now)
 
     def _until_next(self) -> float:
         now = self._clock.now()
-        instants = [at for _, at in self._refused.values() if at > now]
+        instants = [each.again_at for each in self._refused.values() if each.again_at > now]
         at = next_instant(self._holdings.value.svids.values(), now)
         return min([*instants, *([] if at is None else [at]), now + LONGEST_SLEEP]) - now
 
@@ -127,7 +144,7 @@ class SvidRefresh:
                 raise answer
             return self._accept(entitlement, key, answer)
         except Refusal as refusal:
-            self._postpone(entitlement.id)
+            self._postpone(entitlement.id, refusal)
             log.warning("no SVID for the entry %s: %s", entitlement.id, refusal)
             self._journal.record(SigningFailed(entitlement.id, refusal.detail))
             return None
@@ -154,10 +171,11 @@ class SvidRefresh:
             renew_at=renew_at(begins, svid.not_after, self._entropy.between(-1.0, 1.0)),
         )
 
-    def _postpone(self, entry_id: str) -> None:
-        attempt = self._refused.get(entry_id, (0, 0.0))[0]
-        delay = _AGAIN.delay(attempt, self._entropy.between(0.0, 1.0))
-        self._refused[entry_id] = (attempt + 1, self._clock.now() + delay)
+    def _postpone(self, entry_id: str, refusal: Refusal) -> None:
+        attempts = self._refused.get(entry_id, _NEVER).attempts
+        delay = _AGAIN.delay(attempts, self._entropy.between(0.0, 1.0))
+        again_at = self._clock.now() + delay
+        self._refused[entry_id] = _Refused(attempts + 1, again_at, refusal.detail)
 
 
 def tainted(holdings: Holdings) -> Collection[str]:

@@ -1,7 +1,7 @@
 """The stream by which a server of ours tells its agents what changed (`finial.agent.v1.Follow`)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ from finial.wire.pb import follow_pb2
 from finial.wire.status import Code
 
 PROTOCOL: Final = 1
-CAPABILITIES: Final = ("entries", "bundle", "federation", "standing")
+CAPABILITIES: Final = ("entries", "bundle", "federation", "standing", "explain")
 SILENCE: Final = 20.0
 _FOLLOW: Final = method(follow_pb2.DESCRIPTOR.services_by_name["Follow"], "Follow")
 
@@ -26,6 +26,16 @@ class Changed:
     topic: str
     version: int
     document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The server wants to know something and waits so many seconds for the answer."""
+
+    id: str
+    kind: str
+    payload: bytes
+    seconds: float
 
 
 class Following:
@@ -44,8 +54,22 @@ class Following:
         message = follow_pb2.Applied(topic=topic, version=version)
         await self._stream.send(follow_pb2.Up(applied=message))
 
-    async def listen(self, told: Callable[[Changed], None], beat: Callable[[int], None]) -> None:
-        """Hand on every change, and the time of every heartbeat, until the server ends the stream.
+    async def report(self, kind: str, payload: bytes) -> None:
+        """Say something about ourselves. Raises: Refusal."""
+        await self._stream.send(follow_pb2.Up(report=follow_pb2.Report(kind=kind, payload=payload)))
+
+    async def answer(self, question: str, status: Code, payload: bytes) -> None:
+        """Answer the question with that id, or decline to by the status. Raises: Refusal."""
+        message = follow_pb2.Answer(id=question, status=status, payload=payload)
+        await self._stream.send(follow_pb2.Up(answer=message))
+
+    async def listen(
+        self,
+        told: Callable[[Changed], None],
+        beat: Callable[[int], None],
+        asked: Callable[[Question], Awaitable[None]],
+    ) -> None:
+        """Hand on every change, question and heartbeat's time until the server ends the stream.
 
         The server says something every five seconds; one that is silent for twenty is given up.
 
@@ -60,7 +84,9 @@ class Following:
                 case "heartbeat":
                     beat(down.heartbeat.sent_at_ms)
                 case "question":
-                    await self._decline(down.question.id)
+                    asks = down.question
+                    seconds = asks.deadline_ms / 1000
+                    await asked(Question(asks.id, asks.kind, asks.payload, seconds))
 
     async def _next(self) -> follow_pb2.Down:
         try:
@@ -71,11 +97,6 @@ class Following:
         if down is None:
             raise Refusal(Kind.UNAVAILABLE, "the server ended the stream")
         return down
-
-    async def _decline(self, question: str) -> None:
-        # Kinds of question come with later servers; whoever does not know one says so.
-        answer = follow_pb2.Answer(id=question, status=Code.UNIMPLEMENTED)
-        await self._stream.send(follow_pb2.Up(answer=answer))
 
 
 def open_following(servers: Servers) -> AbstractAsyncContextManager[Stream]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
-from finial.explain.evidence import ATTESTED, FAILED, Evidence, Parts, Said
+from finial.explain.evidence import ATTESTED, NOT_APPLICABLE, Evidence, Parts, Said
 from finial.explain.explanation import MissingSelector
 from finial.explain.hiding import Form, Hiding, is_hidden
 from finial.spiffe.selector import Selector
@@ -75,10 +75,12 @@ def gap(wanted: Selector, evidence: Evidence) -> Gap:
     impossible = _impossible(parts, evidence)
     if impossible is not None:
         return impossible
+    if said.status == NOT_APPLICABLE:
+        why = f"the attestor {said.name} does not apply to this process: {said.detail}"
+        return _gap(parts, Cause.NOT_APPLICABLE, why, evidence)
     if said.status != ATTESTED:
-        cause = Cause.FAILED if said.status == FAILED else Cause.NOT_APPLICABLE
-        words = "failed" if cause is Cause.FAILED else "does not apply to this process"
-        return _gap(parts, cause, f"the attestor {said.name} {words}: {said.detail}", evidence)
+        why = f"the attestor {said.name} {said.status}: {said.detail}"
+        return _gap(parts, Cause.FAILED, why, evidence)
     return (
         _another_value(parts, evidence)
         or _another_name(parts, evidence)

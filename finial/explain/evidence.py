@@ -13,6 +13,7 @@ from finial.spiffe.selector import Selector
 ATTESTED: Final = "attested"
 NOT_APPLICABLE: Final = "not applicable"
 FAILED: Final = "failed"
+DENIED: Final = "denied"
 
 
 class Parts(NamedTuple):

@@ -1,0 +1,1 @@
+"""What became of each caller: remembered within bounds, and explained from what was known; pure."""

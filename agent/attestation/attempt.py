@@ -1,0 +1,45 @@
+"""One process that asked for something, and what it was answered."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from finial.explain.evidence import Said
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The process as the kernel recorded it when it connected.
+
+    `started` is when it started, in the kernel's clock ticks, 0 if that is not known; `exe` is its
+    program as it calls it. `pid` is 0 where the process cannot be seen from here.
+    """
+
+    pid: int
+    uid: int
+    gid: int
+    started: int = 0
+    exe: str = ""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one process was answered, `count` times from `first_at` to `last_at` (Unix seconds).
+
+    `reason` is what a refused one was told, empty for one that was served; `remedy` what it may do.
+    `refusal` is the id of a refusal. `asked_for` is the SPIFFE ID it wanted, if it named one;
+    `served_until` when the same process was last served before it was refused, and `granted` with
+    which SPIFFE IDs.
+    """
+
+    caller: Caller
+    method: str
+    said: tuple[Said, ...]
+    first_at: float
+    last_at: float
+    count: int = 1
+    reason: str = ""
+    remedy: str = ""
+    refusal: str = ""
+    asked_for: str = ""
+    served_until: float = 0.0
+    granted: Collection[object] = ()

@@ -1,0 +1,134 @@
+"""Why a process got no identity, in sentences, the likeliest first.
+
+They follow the steps of an attestation: was the caller seen and let in, were the entries known,
+did every attestor answer, did an entry match, was its SVID signed, was what the server says now
+known. Each step tells what went wrong in it and nothing else, so that the sentences are true
+whatever comes together.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from agent.attestation.reading import Reading
+from agent.attestation.situation import ATTESTATION
+from agent.cache.entitlement import Entitlement
+from agent.membership.standing import Phase
+from finial.explain.checkup import many, some, span
+from finial.explain.evidence import ATTESTED, DENIED
+from finial.explain.nearest import Near
+
+NO_IDENTITY: Final = "no identity issued"
+MOST_TOLD: Final = 3
+_AS_NEAR: Final = 1.5
+
+
+def causes(reading: Reading) -> tuple[str, ...]:
+    """Say what stands in the way; nothing if the process is served."""
+    attempt = reading.attempt
+    if not attempt.reason and reading.would_be_served:
+        return ()
+    found = [*_reason(reading), *_not_synced(reading), *_attestors(reading)]
+    if attempt.said and reading.situation.holdings.synced:
+        found += [*_entries(reading), *_cut_off(reading)]
+    return tuple(dict.fromkeys(found))
+
+
+def _reason(reading: Reading) -> Iterator[str]:
+    """What the caller was told, where that says more than that there is no identity."""
+    reason = reading.attempt.reason
+    if reason and not reason.startswith(NO_IDENTITY):
+        yield reason
+
+
+def _not_synced(reading: Reading) -> Iterator[str]:
+    situation = reading.situation
+    if situation.phase is not Phase.ATTESTED:
+        yield f"this agent is {situation.phase.value}: its server has to accept it first"
+    if situation.holdings.synced:
+        return
+    trouble = situation.cut_off or situation.troubles.get(ATTESTATION)
+    why = f": {trouble.detail}" if trouble is not None else ""
+    yield f"this agent has never learned its entries from its server {situation.server}{why}"
+
+
+def _attestors(reading: Reading) -> Iterator[str]:
+    for said in reading.silent:
+        verb = "denied this process" if said.status == DENIED else "failed"
+        yield f"the attestor {said.name} {verb}: {said.detail}"
+    if reading.attempt.said and not reading.evidence.selectors:
+        silent = (s for s in reading.attempt.said if s.status != ATTESTED)
+        why = "; ".join(f"{each.name}: {each.detail}" for each in silent)
+        yield f"no attestor found a selector of this process ({why})"
+
+
+def _entries(reading: Reading) -> Iterator[str]:
+    if reading.matches:
+        yield from _matching(reading)
+    elif not reading.entries:
+        yield (
+            f"no entry at all is registered for this agent, {reading.situation.agent_id}: "
+            "every entry has another parent"
+        )
+    else:
+        yield from _lost(reading)
+        yield from _near(reading)
+
+
+def _matching(reading: Reading) -> Iterator[str]:
+    attempt, ids = reading.attempt, [str(each.spiffe_id) for each, _ in reading.matches]
+    if reading.lacks_what_it_asked_for:
+        yield f"it asked for {attempt.asked_for}, and its entries grant {some(ids)}"
+    for entry, state in reading.matches:
+        if state.blocks:
+            yield f"the entry {entry.id} for {entry.spiffe_id} matches, but {state.words}"
+    if attempt.reason.startswith(NO_IDENTITY) and not reading.lacks_what_it_asked_for:
+        entry = reading.matches[0][0]
+        since = span(reading.situation.now - attempt.last_at)
+        yield (
+            f"the entry {entry.id} for {entry.spiffe_id} matches by now: it came to this agent, or "
+            f"was changed, after the refusal {since} ago"
+        )
+
+
+def _lost(reading: Reading) -> Iterator[str]:
+    attempt = reading.attempt
+    if attempt.served_until:
+        ids = some([str(each) for each in attempt.granted])
+        ago = span(reading.situation.now - attempt.served_until)
+        yield (
+            f"it was served as {ids} until {ago} ago: since then that entry was deleted, changed "
+            "or moved, or has expired"
+        )
+
+
+def _near(reading: Reading) -> Iterator[str]:
+    nearest = reading.near[0].distance if reading.near else 0.0
+    told = [each for each in reading.near if each.distance <= nearest * _AS_NEAR]
+    for near in told[:MOST_TOLD]:
+        yield _lacking(near, reading)
+    if not told:
+        yield "no entry of this agent has selectors"
+
+
+def _lacking(near: Near[Entitlement], reading: Reading) -> str:
+    entry = near.entry
+    if not near.gaps:
+        state = reading.situation.state(entry)
+        return f"the entry {entry.id} for {entry.spiffe_id} matches, but {state.words}"
+    shown = reading.evidence.hiding.shown
+    lacks = "; and ".join(f"{shown(each.wanted)}, but {each.why}" for each in near.gaps)
+    met = len(entry.selectors) - len(near.gaps)
+    also = f" ({many(met, 'other selector')} of it met)" if met else ""
+    return f"the entry {entry.id} for {entry.spiffe_id} asks for {lacks}{also}"
+
+
+def _cut_off(reading: Reading) -> Iterator[str]:
+    situation = reading.situation
+    trouble = situation.cut_off
+    if trouble is None:
+        return
+    since = span(situation.now - trouble.since)
+    yield (
+        f"this agent has had no word of its server {situation.server} for {since}, so that what "
+        f"was registered since is not known here: {trouble.detail}"
+    )

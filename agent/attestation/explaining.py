@@ -1,0 +1,110 @@
+"""From an attempt to the document that explains it."""
+
+from typing import Final
+
+import msgspec
+
+from agent.attestation.attempt import Attempt
+from agent.attestation.causes import causes
+from agent.attestation.fixes import fixes
+from agent.attestation.reading import Reading
+from agent.attestation.situation import Situation
+from finial.explain.explanation import AttestorReport, Explanation, Outcome, ProcessReport
+from finial.explain.nearest import entry_report
+
+MOST_SELECTORS: Final = 256
+"""So many selectors of one attestor are shown."""
+
+
+def explain(attempt: Attempt, situation: Situation) -> Explanation:
+    """Explain what a process was answered."""
+    outcome = Outcome.REFUSED if attempt.reason else Outcome.SERVED
+    return _explanation(Reading(attempt, situation), outcome)
+
+
+def foresee(attempt: Attempt, situation: Situation) -> Explanation:
+    """Explain what a process would be answered, which has not asked or asks no more."""
+    reading = Reading(attempt, situation)
+    served = reading.would_be_served and not attempt.reason
+    outcome = Outcome.WOULD_BE_SERVED if served else Outcome.WOULD_BE_REFUSED
+    return _explanation(reading, outcome)
+
+
+def summary(attempt: Attempt, agent_id: str) -> Explanation:
+    """A line of a list: the process, the reason and the id, without the work of explaining."""
+    return Explanation(
+        agent_id=agent_id,
+        process=_process(attempt),
+        outcome=Outcome.REFUSED,
+        first_at=attempt.first_at,
+        last_at=attempt.last_at,
+        count=attempt.count,
+        method=attempt.method,
+        reason=attempt.reason,
+        refusal=attempt.refusal,
+    )
+
+
+def for_itself(explanation: Explanation, last: Attempt | None) -> Explanation:
+    """What a process may read about itself, with the last refusal that it had.
+
+    Its selectors, its identities, the reason and the id; nothing of other entries, and nothing of
+    the node that its attestors met with.
+    """
+    attestors = tuple(
+        AttestorReport(name=each.name, status=each.status, selectors=each.selectors)
+        for each in explanation.attestors
+    )
+    refused = last is not None and bool(last.reason)
+    return msgspec.structs.replace(
+        explanation,
+        attestors=attestors,
+        matches=tuple(msgspec.structs.replace(each, state="") for each in explanation.matches),
+        nearest=(),
+        elsewhere=(),
+        causes=(),
+        fixes=(),
+        reason=last.reason if last is not None and refused else "",
+        refusal=last.refusal if last is not None and refused else "",
+    )
+
+
+def _explanation(reading: Reading, outcome: Outcome) -> Explanation:
+    attempt, evidence = reading.attempt, reading.evidence
+    return Explanation(
+        agent_id=reading.situation.agent_id,
+        process=_process(attempt),
+        outcome=outcome,
+        first_at=attempt.first_at,
+        last_at=attempt.last_at,
+        count=attempt.count,
+        method=attempt.method,
+        reason=attempt.reason,
+        refusal=attempt.refusal,
+        attestors=tuple(_bounded(each.report(evidence.hiding)) for each in attempt.said),
+        matches=tuple(entry_report(e, evidence, (), state.words) for e, state in reading.matches),
+        nearest=tuple(
+            each.report(
+                evidence, reading.situation.state(each.entry).words if not each.gaps else ""
+            )
+            for each in reading.near
+        ),
+        causes=causes(reading),
+        fixes=fixes(reading),
+    )
+
+
+def _process(attempt: Attempt) -> ProcessReport:
+    caller = attempt.caller
+    return ProcessReport(pid=caller.pid, uid=caller.uid, gid=caller.gid, exe=caller.exe)
+
+
+def _bounded(report: AttestorReport) -> AttestorReport:
+    more = len(report.selectors) - MOST_SELECTORS
+    if more <= 0:
+        return report
+    return msgspec.structs.replace(
+        report,
+        selectors=report.selectors[:MOST_SELECTORS],
+        remarks=(*report.remarks, f"{more} more selectors are not shown"),
+    )

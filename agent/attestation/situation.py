@@ -1,0 +1,84 @@
+"""What the agent knows of itself at the instant at which something is explained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.cache.entitlement import Entitlement
+from agent.cache.view import Holdings
+from agent.membership.standing import Phase
+from finial.explain.checkup import span
+from finial.explain.hiding import Grammars
+
+ATTESTATION: Final = "attest"
+SYNCHRONISATION: Final = "the synchronisation"
+STREAM: Final = "the stream of changes"
+SIGNING: Final = "signing"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that fails since an instant (Unix seconds), and in which words."""
+
+    detail: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What stands between an entry that matches and its SVID; `blocks` if nobody gets one now."""
+
+    words: str = ""
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The agent's own state; `unsigned` says by entry id why an SVID was refused.
+
+    `troubles` names what fails at present: the synchronisation, the stream of changes, signing.
+    `last_sync` is 0 where the entries were not compared since the agent started.
+    """
+
+    agent_id: str
+    now: float
+    holdings: Holdings
+    grammars: Grammars
+    attestors: tuple[str, ...] = ()
+    phase: Phase = Phase.ATTESTED
+    server: str = ""
+    connected: bool = True
+    last_sync: float = 0.0
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    unsigned: Mapping[str, str] = field(default_factory=dict)
+
+    def state(self, entry: Entitlement) -> State:
+        """What stands in the way of an entry whose selectors are all there."""
+        if entry.store_svid:
+            return State("its SVID is for stores only (store_svid), not for workloads", True)
+        bundle = self.holdings.own_bundle
+        if bundle is None or not bundle.x509_authorities:
+            return State("the agent has no trust bundle yet", True)
+        svid = self.holdings.svids.get(entry.id)
+        if svid is not None and svid.expires_at > self.now and svid.serves(entry):
+            return State()
+        return self._unsigned(entry)
+
+    def _unsigned(self, entry: Entitlement) -> State:
+        why = self.unsigned.get(entry.id)
+        if why is not None:
+            return State(f"the server signs no X.509-SVID for it: {why}", True)
+        trouble = self.troubles.get(SIGNING) or self.cut_off
+        if trouble is not None:
+            since = span(self.now - trouble.since)
+            why = f"since {since} no X.509-SVID can be signed: {trouble.detail}"
+            return State(why, True)
+        return State("its X.509-SVID is signed as soon as a workload asks for it")
+
+    @property
+    def cut_off(self) -> Trouble | None:
+        """Why the agent has no word of its server, if it has none."""
+        failing = self.troubles.get(SYNCHRONISATION)
+        if failing is not None or self.connected:
+            return failing
+        return self.troubles.get(STREAM)

@@ -1,0 +1,82 @@
+"""What the kernel says of a process that is not at the other end of a connection."""
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from agent.attestation.attempt import Caller
+from finial.runtime.peer import KernelPeer, PeerGone, start_time
+from finial.spiffe.refusal import Kind, Refusal
+
+MAX_STATUS: Final = 64 * 1024
+LONGEST_NAME: Final = 4096
+
+
+def caller_of(peer: KernelPeer) -> Caller:
+    """Describe the process that connected, as far as it can still be seen."""
+    try:
+        started = start_time(peer.pid)
+        peer.check()
+    except (PeerGone, OSError):
+        return Caller(peer.pid, peer.uid, peer.gid)
+    return Caller(peer.pid, peer.uid, peer.gid, started, program(peer.pid))
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that runs now; `since` is when it started, in Unix seconds, about."""
+
+    caller: Caller
+    since: float
+
+
+def running(pid: int) -> Running:
+    """Look at a process by its number.
+
+    Raises: Refusal of kind NOT_FOUND, INVALID.
+    """
+    if not 0 < pid < 2**31 - 1:
+        raise Refusal(Kind.INVALID, "a process has a number above 0", field="pid", value=str(pid))
+    try:
+        started = start_time(pid)
+        uid, gid = _effective(pid)
+    except (PeerGone, OSError, ValueError) as gone:
+        raise Refusal(
+            Kind.NOT_FOUND,
+            f"there is no process {pid} that this agent can see",
+            field="pid",
+            value=str(pid),
+            remedy="give the number that it has where the agent runs: ps shows it there",
+        ) from gone
+    return Running(Caller(pid, uid, gid, started, program(pid)), _booted() + _seconds(started))
+
+
+def program(pid: int) -> str:
+    """Return what a process calls its program, empty if we may not know."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")[:LONGEST_NAME]
+    except (OSError, ValueError):
+        return ""
+
+
+def _effective(pid: int) -> tuple[int, int]:
+    with open(f"/proc/{pid}/status", "rb") as file:
+        status = file.read(MAX_STATUS)
+    return _second(status, b"\nUid:"), _second(status, b"\nGid:")
+
+
+def _second(status: bytes, name: bytes) -> int:
+    begin = status.index(name) + len(name)
+    return int(status[begin : status.index(b"\n", begin)].split()[1])
+
+
+def _booted() -> float:
+    with open("/proc/stat", "rb") as file:
+        for line in file:
+            if line.startswith(b"btime "):
+                return float(line.split()[1])
+    return 0.0
+
+
+def _seconds(ticks: int) -> float:
+    return ticks / os.sysconf("SC_CLK_TCK")
