@@ -18,6 +18,8 @@ _COMMANDS = {
     "fetch": Later("cli.commands.fetch", "fetch", "fetch SVIDs and bundles, as a workload"),
     "validate": Later("cli.commands.validate", "validate", "validate a JWT-SVID, as a workload"),
     "mint": Later("cli.commands.mint", "mint", "sign an SVID by hand"),
+    "explain": Later("cli.commands.explain", "explain", "say why a process has no identity"),
+    "simulate": Later("cli.commands.explain", "simulate", "say what a process would get"),
     "healthcheck": Later("cli.commands.healthcheck", "healthcheck", "ask whether both are well"),
     "doctor": Later("cli.commands.doctor", "doctor", "look for what is wrong, and say what to do"),
     "inspect": Later("cli.commands.inspect", "inspect", "show and judge an SVID, bundle or token"),

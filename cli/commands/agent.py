@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.agent_path import agent_resource
 from cli.place import Place, server_options
 from cli.printing import output_option, print_fields, print_json, print_table
 
@@ -109,7 +110,7 @@ def show(agent_id: str, place: Place, output: str) -> None:
     from cli.administration import Administration
 
     with Administration(place) as server:
-        found = server.get(_path(agent_id))
+        found = server.get(agent_resource(agent_id))
     if output == "json":
         print_json(found)
     else:
@@ -130,7 +131,7 @@ def ban(agent_id: str, place: Place, output: str) -> None:
     from cli.administration import Administration
 
     with Administration(place) as server:
-        server.post(_path(agent_id) + ":ban", {})
+        server.post(agent_resource(agent_id) + ":ban", {})
     _done("banned", [agent_id], output)
 
 
@@ -148,7 +149,7 @@ def evict(agent_id: str, place: Place, output: str) -> None:
     from cli.administration import Administration
 
     with Administration(place) as server:
-        server.delete(_path(agent_id))
+        server.delete(agent_resource(agent_id))
     _done("evicted", [agent_id], output)
 
 
@@ -180,21 +181,8 @@ def purge(expired_for: int, dry_run: bool, place: Place, output: str) -> None:
         gone = list(server.every("/v1/agents", expires_before=before, banned=False))
         for one in gone:
             if not dry_run:
-                server.delete(_path(one["id"]))
+                server.delete(agent_resource(one["id"]))
     _done("would be evicted" if dry_run else "evicted", [one["id"] for one in gone], output)
-
-
-def _path(agent_id: str) -> str:
-    """Find the resource of an agent; a path below /spire/agent may be given instead of the ID."""
-    from finial.spiffe.identity import SpiffeId
-
-    if not agent_id.startswith("spiffe://"):
-        return f"/v1/agents/{agent_id.strip('/')}"
-    prefix = "/spire/agent/"
-    path = SpiffeId.parse(agent_id).path
-    if not path.startswith(prefix):
-        raise click.UsageError(f"{agent_id} is not the SPIFFE ID of an agent (…{prefix}…)")
-    return f"/v1/agents/{path.removeprefix(prefix)}"
 
 
 def _done(act: str, ids: Sequence[str], output: str) -> None:

@@ -1,0 +1,1 @@
+"""Asking agents and servers why a process got what it got, and telling it to people."""
