@@ -2,8 +2,8 @@
 
 All of it lives in namespaces of its own for mounts, processes and the network, so that nothing
 outside is changed but the cgroups of pods, which are removed. When its first process ends, so does
-everything in it, containers too. Pods have addresses of their own, and services work; there is no
-DNS. Needs root.
+everything in it, containers too. Pods have addresses of their own, and services work, by name too.
+Needs root.
 """
 
 import contextlib
@@ -200,6 +200,7 @@ class Cluster:
             f"--kubelet-certificate-authority={pki}/ca.crt",
             f"--kubelet-client-certificate={pki}/admin.crt",
             f"--kubelet-client-key={pki}/admin.key",
+            "--kubelet-preferred-address-types=InternalIP",
             "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
         )  # fmt: skip
         for name in ("admin", "controllers", "scheduler", "kubelet", "proxy"):
@@ -242,6 +243,10 @@ class Cluster:
         self.serve(
             "kube-proxy", self.build / "bin/kube-proxy", f"--config={self.folder}/proxy.yaml"
         )
+
+        names = Path(__file__).with_name("names.py")
+        kubectl = (self.build / "bin/kubectl", self.folder / "admin.json")
+        self.serve("names", "/usr/bin/python3", names, ADDRESS, *kubectl)
 
     def start_kubelet(self) -> None:
         """Start the kubelet, also after it was killed."""
@@ -307,6 +312,8 @@ def _kubelet(pki: Path) -> Mapping[str, object]:
         "imageGCHighThresholdPercent": 100,
         "oomScoreAdj": 0,
         "resolvConf": "",
+        "clusterDNS": [ADDRESS],
+        "clusterDomain": "cluster.local",
     }
 
 
