@@ -36,7 +36,7 @@ async def make_world(
     server = settings.server
     known = Known(server.domain)
     streams = Streams(server.streams_per_agent)
-    follower = Follower(datastore, known, streams)
+    follower = Follower(datastore, known, streams, clock)
     datastore.on_commit(follower.committed)
     context = VerifierContext(server.domain, lambda: known.bundle.value, entropy)
     world = World(

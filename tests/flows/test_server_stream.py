@@ -152,7 +152,7 @@ def test_an_agent_is_told_of_its_end(
 
 
 def test_a_silent_stream_has_a_heartbeat(tmp_path: Path) -> None:
-    """Within five seconds every stream is told that the server is there."""
+    """Within five seconds every stream is told that the server is there, and what its time is."""
 
     async def act(built: House) -> None:
         agent = await built.join()
@@ -160,7 +160,9 @@ def test_a_silent_stream_has_a_heartbeat(tmp_path: Path) -> None:
             await greeted(stream)
             for _ in range(10):
                 await built.clock.pass_time(0.5)
-            assert isinstance(await told(stream), follow_pb2.Heartbeat)
+            beat = await told(stream)
+            assert isinstance(beat, follow_pb2.Heartbeat)
+            assert 0 <= built.clock.now() * 1000 - beat.sent_at_ms < 5000
 
     play(tmp_path, act)
 

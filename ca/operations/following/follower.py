@@ -23,6 +23,7 @@ from ca.operations.following.streams import (
 )
 from ca.registry.change import Topic
 from ca.registry.index import Touched
+from finial.runtime.clock import Clock
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.bundle_document import render_spiffe_bundle
 from finial.spiffe.identity import SpiffeId, TrustDomain
@@ -37,10 +38,11 @@ _logger = logging.getLogger("finial.ca.follower")
 class Follower:
     """Reads changes into `Known` and tells the agents that they concern."""
 
-    def __init__(self, datastore: Datastore, known: Known, streams: Streams) -> None:
+    def __init__(self, datastore: Datastore, known: Known, streams: Streams, clock: Clock) -> None:
         self._datastore = datastore
         self._known = known
         self._streams = streams
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._newest = 0
         self._cast_out: Callable[[frozenset[SpiffeId]], None] = _ignore
@@ -130,7 +132,17 @@ class Follower:
         if not ids:
             return Touched(), ()
         gone = set(ids).difference(entry.id for entry in news.entries)
+        self._remember(news, gone)
         return self._known.entries.apply(news.entries, gone), ids
+
+    def _remember(self, news: News, gone: set[str]) -> None:
+        """Keep for a while when entries changed, and those that are about to be forgotten."""
+        known = self._known
+        for change in news.changes:
+            if change.topic is Topic.ENTRIES:
+                known.lately.note(change.ids, change.sequence)
+        lost = (known.entries.get(each) for each in gone)
+        known.lately.lost((each for each in lost if each is not None), self._clock.now())
 
     def _take_nodes(self, news: News, sequence: int) -> frozenset[SpiffeId]:
         """Apply nodes; return those whose selectors changed."""

@@ -9,6 +9,7 @@ from ca.issuance.issuer import Issuer
 from ca.issuance.seal import SigningAuthority
 from ca.registry.index import EntryIndex
 from ca.registry.nodes.node_index import NodeIndex
+from ca.registry.whereabouts.lately import Lately
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
@@ -30,6 +31,7 @@ class Known:
         self.trust_domain = trust_domain
         self.entries = EntryIndex()
         self.nodes = NodeIndex()
+        self.lately = Lately()
         self.bundle = Watch(Bundle(trust_domain))
         self.federated: Watch[dict[TrustDomain, Bundle]] = Watch({})
         self.signers = Watch(Signers())

@@ -48,7 +48,7 @@ def _variants(wrong: Selector, types: Mapping[str, SelectorType]) -> Iterator[tu
 
 
 def _spelt(value: str, known: SelectorType) -> Iterator[str]:
-    """The value under the nearest names of a form, as it is, trimmed and in lower case, with = for : or : for =."""
+    """The value under the nearest names of a form: as it is, trimmed, with = for : or : for =."""
     name, _, rest = value.partition(":")
     for form in _close(name, known.patterns):
         trimmed = rest.strip()

@@ -15,6 +15,8 @@ EVERY_ROUTE = [
     ("GET", "/v1/agents", "agents:read"),
     ("GET", "/v1/agents:count", "agents:read"),
     ("GET", "/v1/agents/x509pop/a", "agents:read"),
+    ("GET", "/v1/agents/x509pop/a/explain", "agents:read"),
+    ("GET", "/v1/agents/x509pop/a/explain", "entries:read"),
     ("GET", "/v1/doctor", "agents:read"),
     ("GET", "/v1/doctor", "entries:read"),
     ("DELETE", "/v1/agents/x509pop/a", "agents:write"),

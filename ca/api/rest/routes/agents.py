@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Security
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
 
 from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.shapes.agent import AgentDocument, node_filter
+from ca.api.rest.shapes.explanation import ExplanationDocument
 from ca.api.rest.shapes.paging import DEFAULT_SIZE, Size, Token
 from ca.api.rest.shapes.shape import Count, Page
 from ca.operations.administration.administer_agents import (
@@ -15,6 +16,7 @@ from ca.operations.administration.administer_agents import (
     find_agent,
     list_agents,
 )
+from ca.operations.explain_process import Subject, explain_process
 from ca.operations.world import World
 from ca.registry.api_token import Scope
 from ca.registry.nodes.node_filter import NodeFilter
@@ -25,6 +27,10 @@ router = APIRouter(prefix="/v1", tags=["agents"])
 
 Reader = Annotated[Administrator, Security(authorized, scopes=[Scope.AGENTS_READ])]
 Writer = Annotated[Administrator, Security(authorized, scopes=[Scope.AGENTS_WRITE])]
+Explainer = Annotated[
+    Administrator, Security(authorized, scopes=[Scope.AGENTS_READ, Scope.ENTRIES_READ])
+]
+Pid = Annotated[int | None, Query(ge=1, le=2**22)]
 Filter = Annotated[NodeFilter, Depends(node_filter)]
 
 
@@ -50,6 +56,30 @@ async def ban(request: Request, caller: Writer, path: str) -> None:
     """Take an agent's identity away; it cannot attest again until it is evicted."""
     world = world_of(request)
     await ban_agent(world, caller.actor, _id(world, path))
+
+
+@router.get(
+    "/agents/{path:path}/explain",
+    response_class=Response,
+    responses={200: {"model": ExplanationDocument}},
+)
+async def explain(
+    *,
+    request: Request,
+    caller: Explainer,
+    path: str,
+    pid: Pid = None,
+    refusal: str | None = None,
+    simulate_pid: Pid = None,
+) -> Response:
+    """Ask an agent why a process got what it got, or what it would get; add other agents' entries.
+
+    Exactly one of `pid`, `refusal` and `simulate_pid` says what to explain.
+    """
+    world = world_of(request)
+    subject = Subject(pid, refusal, simulate_pid)
+    explanation = await explain_process(world, _id(world, path), subject)
+    return Response(explanation.encoded(), media_type="application/json")
 
 
 @router.get("/agents/{path:path}")
