@@ -13,7 +13,10 @@ from attestors.node.join_token import verifier as join_token_verifier
 from attestors.node.x509pop import evidence as x509pop
 from attestors.node.x509pop import verifier as x509pop_verifier
 from attestors.testing import NodeAttestorSuite, WorkloadAttestorSuite
-from attestors.workload import unix
+from attestors.workload import systemd, unix
+from attestors.workload.systemd import SystemdAttestor
+from attestors.workload.systemd.unit import Unit
+from finial.runtime.clock import SystemClock
 from finial.spiffe.bundle import Bundle, X509Authority
 from finial.spiffe.identity import TrustDomain
 from tests.doubles.ca import Signed, SmallCa, key_usage
@@ -91,3 +94,21 @@ class TestUnix(WorkloadAttestorSuite):
 class TestUnixWithoutPrograms(WorkloadAttestorSuite):
     def attestor(self) -> WorkloadAttestor:
         return unix.create(unix.Settings(discover_workload_path=False))
+
+
+class KnownManager:
+    """A service manager for whom every living process is in one service."""
+
+    async def unit_of(self, pid: int) -> Unit:
+        group = "/".join(Path(f"/proc/{pid}/cgroup").read_text().splitlines()[-1].split(":")[2:])
+        return Unit(
+            "web.service", "/etc/systemd/system/web.service", "system.slice", "4b" * 16, group
+        )
+
+    async def version(self) -> str:
+        return "259"
+
+
+class TestSystemd(WorkloadAttestorSuite):
+    def attestor(self) -> WorkloadAttestor:
+        return SystemdAttestor(systemd.Settings(), KnownManager(), SystemClock())

@@ -14,22 +14,20 @@ root moves a living process from one unit to another.
 """
 
 import asyncio
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from attestors.contract import Attested, Failed, Finding, NotApplicable, Process
-from attestors.workload.systemd import unit as units
+from attestors.container import cgroup
+from attestors.container.cgroup import Malformed
+from attestors.contract import Failed, Finding, NotApplicable, Process
 from attestors.workload.systemd.grammar import GRAMMAR, NAME
-from attestors.workload.systemd.process_files import Gone, control_groups, namespace_pids
-from attestors.workload.systemd.unit import Malformed, ManagerAway, NoUnit, Unit
+from attestors.workload.systemd.judgement import judge
+from attestors.workload.systemd.namespaces import Gone, namespace_pids
+from attestors.workload.systemd.unit import ManagerAway, NoUnit, Unit, is_name, manager_paths
 from finial.explain.diagnosis import Diagnosis, Health
 from finial.runtime.clock import Clock, SystemClock
 from finial.spiffe.refusal import Kind
-from finial.spiffe.selector import Selector
 
-_FORMS: Final = tuple(re.compile(form.pattern) for form in GRAMMAR.forms)
 _REMEDY: Final = (
     "run the agent where process 1 is systemd, in the machine's PID namespace, "
     "and let it reach /run/dbus/system_bus_socket"
@@ -75,21 +73,19 @@ class SystemdAttestor:
         try:
             nested = len(namespace_pids(process.proc, process.pid)) > 1
             unit = await self._asked(process.pid, deadline)
-            paths = units.manager_paths(control_groups(process.proc))
-        except (Gone, ManagerAway, Malformed) as error:
-            return Failed(Kind.UNAVAILABLE, str(error))
+            paths = manager_paths(cgroup.parse(cgroup.read(process.proc)))
         except TimeoutError:
             return Failed(Kind.TIMEOUT, "the service manager took too long to answer")
+        except (Gone, ManagerAway, Malformed, OSError) as error:
+            return Failed(Kind.UNAVAILABLE, str(error))
         except NoUnit:
             return NotApplicable("the process runs in no unit")
-        if not units.is_name(unit.id):
-            return NotApplicable(f"the process is in {unit.id!a} itself, in no service or scope")
-        if nested and not self._settings.other_pid_namespaces:
+        if nested and not self._settings.other_pid_namespaces and is_name(unit.id):
             return NotApplicable(
                 f"the process has a PID namespace of its own, as containers have, and is not taken "
                 f"for one of {unit.id} (setting other_pid_namespaces)"
             )
-        return _judged(unit, paths)
+        return judge(unit, paths)
 
     async def diagnose(self, deadline: float) -> tuple[Diagnosis, ...]:
         """Ask the manager for its version."""
@@ -112,40 +108,6 @@ class SystemdAttestor:
             raise Gone(f"there is no process {pid}")
         async with asyncio.timeout(deadline - self._clock.monotonic()):
             return await self._manager.unit_of(pid)
-
-
-def _judged(unit: Unit, paths: Sequence[str]) -> Finding:
-    remarks = []
-    below = list(units.parts_below(paths, unit.control_group))
-    if not units.can_be_compared(paths):
-        below = []
-        remarks.append("the agent has a cgroup namespace of its own and cannot compare groups")
-    elif not below:
-        return Failed(
-            Kind.UNAVAILABLE,
-            f"the service manager says {unit.id}, and the kernel that the process is elsewhere",
-        )
-    values = [
-        f"id:{unit.id}",
-        unit.fragment_path and f"fragment_path:{unit.fragment_path}",
-        unit.slice and f"slice:{unit.slice}",
-        unit.invocation_id and f"invocation_id:{unit.invocation_id}",
-    ]
-    facts = [("unit", unit.id)]
-    if unit.user is not None:
-        [name, *others] = {units.user_unit(parts) for parts in below} or {""}
-        if others:
-            remarks.append(f"the process is in several units of user {unit.user}")
-        elif name:
-            values.append(f"user_unit:{unit.user}:{name}")
-            facts.append((f"unit of user {unit.user}", name))
-    selectors = []
-    for value in filter(None, values):
-        if value.isprintable() and any(form.fullmatch(value) for form in _FORMS):
-            selectors.append(Selector(NAME, value))
-        else:
-            remarks.append(f"{value!a} cannot be written as a selector")
-    return Attested(tuple(selectors), tuple(remarks), tuple(facts))
 
 
 def create(settings: Settings) -> SystemdAttestor:

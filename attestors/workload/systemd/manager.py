@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
@@ -35,8 +36,14 @@ class ServiceManager:
     By default these are the manager's own socket, which is for root alone, and the system bus.
     """
 
-    def __init__(self, clock: Clock, addresses: Sequence[Address] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        addresses: Sequence[Address] | None = None,
+        connect: Callable[[Address], socket.socket] = listener.connect,
+    ) -> None:
         self._clock = clock
+        self._connect_to = connect
         self._addresses = addresses
         self._questions: Questions | None = None
         self._connecting = asyncio.Lock()
@@ -79,17 +86,19 @@ class ServiceManager:
         addresses = self._addresses
         if addresses is None:
             addresses = (PRIVATE, SYSTEM_BUS) if os.geteuid() == 0 else (SYSTEM_BUS,)
-        faults = []
+        faults: list[Exception] = []
         for address in addresses:
             try:
-                return await _open(address)
-            except (ManagerAway, ConnectionLost) as error:
-                faults.append(str(error))
-        raise ManagerAway("; ".join(faults))
+                return await _open(self._connect_to(address), address)
+            except (ManagerAway, ConnectionLost, CallFailed) as error:
+                faults.append(error)
+        lost = any(isinstance(fault, ConnectionLost) for fault in faults)
+        said = "; ".join(map(str, faults))
+        raise ConnectionLost(said) if lost else ManagerAway(said)
 
 
-async def _open(address: Address) -> Questions:
-    connection = Connection(listener.connect(address))
+async def _open(sock: socket.socket, address: Address) -> Questions:
+    connection = Connection(sock)
     try:
         await connection.open()
         if address.is_bus:

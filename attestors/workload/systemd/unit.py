@@ -6,14 +6,16 @@ is read there is said of that user alone.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from attestors.container.cgroup import Membership, is_within
 from attestors.workload.systemd.grammar import UNIT
 
 _NAME: Final = re.compile(UNIT)
 _USER_MANAGER: Final = re.compile(r"user@(\d{1,10})\.service")
+_OF_MANAGER: Final = ("", "name=systemd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +43,14 @@ class ManagerAway(Exception):
     """The manager cannot be asked, or is not the one of our own PID namespace."""
 
 
-class Malformed(Exception):
-    """What should have come from the kernel did not."""
-
-
 def is_name(text: str) -> bool:
     """Whether a unit that has processes can be called that (slices have none of their own)."""
     return _NAME.fullmatch(text) is not None
 
 
-def manager_paths(cgroup: str) -> tuple[str, ...]:
-    """Return a process's paths in the manager's hierarchies, from /proc/<pid>/cgroup.
-
-    Raises: Malformed.
-    """
-    # Version 2 of the kernel's interface, alone or beside version 1; or the manager's tree there.
-    found = []
-    for line in filter(None, cgroup.split("\n")):
-        parts = line.split(":", 2)
-        if len(parts) != 3:
-            raise Malformed("the process's list of control groups is malformed")
-        number, controllers, path = parts
-        if (number == "0" and not controllers) or controllers == "name=systemd":
-            found.append(path)
-    return tuple(found)
+def manager_paths(memberships: Iterable[Membership]) -> tuple[str, ...]:
+    """Return a process's paths in the manager's hierarchies: v2, and its own one of v1."""
+    return tuple(each.path for each in memberships if each.hierarchy in _OF_MANAGER)
 
 
 def can_be_compared(paths: Sequence[str]) -> bool:
@@ -75,10 +61,8 @@ def can_be_compared(paths: Sequence[str]) -> bool:
 def parts_below(paths: Sequence[str], group: str) -> Iterator[tuple[str, ...]]:
     """Return for each path that lies in a control group its names below that group."""
     for path in paths:
-        if path == group:
-            yield ()
-        elif group and path.startswith(f"{group.rstrip('/')}/"):
-            yield tuple(path[len(group.rstrip("/")) + 1 :].split("/"))
+        if group and is_within(path, group):
+            yield tuple(filter(None, path[len(group) :].split("/")))
 
 
 def user_unit(below: Sequence[str]) -> str:
