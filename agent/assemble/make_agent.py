@@ -166,7 +166,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         lambda: servers.address,
         lambda: gate.open_calls,
         ground.version,
-        _diagnosing(ground, member, servers, attesting.attestation.attestors),
+        _diagnosing(ground, tasks, servers, attesting.attestation.attestors),
         attesting.explaining,
     )
     listeners = make_listeners(
@@ -256,13 +256,14 @@ def _refresh(ground: _Ground, signing: Signing) -> SvidRefresh:
 
 
 def _diagnosing(
-    ground: _Ground, member: Member, servers: Servers, attestors: Sequence[WorkloadAttestor]
+    ground: _Ground, tasks: Tasks, servers: Servers, attestors: Sequence[WorkloadAttestor]
 ) -> Diagnosing:
     return Diagnosing(
         ground.settings.agent,
-        member,
+        tasks.member,
         ground.holdings,
         ground.subscriptions,
+        tasks.refresh,
         ground.link,
         lambda: servers.address,
         attestors,

@@ -11,6 +11,7 @@ from attestors.contract import Finding, NotApplicable, Process, SelectorGrammar
 from finial.explain.checkup import ok
 from finial.explain.diagnosis import Diagnosis, Health
 from finial.runtime.patience import within
+from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.method import method
 from tests.doubles.running_agent import (
     OPERATOR,
@@ -146,7 +147,7 @@ def test_svids_that_nobody_renews_are_named() -> None:
             played.clock.jump(2400)
             found = await diagnosed(agent)
             assert found["identities"].health is Health.WARNING
-            assert "spiffe://example.org/web" in found["identities"].detail
+            assert "/web" in found["identities"].detail
             assert found["agent SVID"].health is Health.WARNING
             assert "should have been replaced" in found["agent SVID"].detail
             await played.server.start()
@@ -204,6 +205,7 @@ def test_what_breaks_costs_only_itself() -> None:
                 member=tasks.member,
                 holdings=tasks.holdings,
                 subscriptions=tasks.subscriptions,
+                refresh=tasks.refresh,
                 link=tasks.link,
                 address=lambda: played.server.address,
                 attestors=ill,
@@ -240,3 +242,21 @@ def test_what_hangs_is_not_waited_for() -> None:
         assert await asked(prompt()) == "on time"
 
     asyncio.run(whole())
+
+
+def test_an_svid_that_the_server_refuses_is_named_with_its_reason() -> None:
+    """A workload that waits for it is a failure, and what the server said stands beside it."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        played.server.refuse_entries["a"] = Refusal(Kind.PRECONDITION, "entry not found")
+        async with played.agent() as agent, agent.open():
+            wanted = agent.parts.tasks.subscriptions
+            await until(lambda: bool(wanted.demand().subscribed))
+            await until(lambda: bool(agent.parts.tasks.refresh.unsigned))
+            found = (await diagnosed(agent))["identities"]
+            assert found.health is Health.FAILED
+            assert "1 SVID: /web (" in found.detail
+            assert "entry not found" in found.detail
+
+    play(act)

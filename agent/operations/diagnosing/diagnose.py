@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.attestation.situation import SIGNING
 from agent.cache.view import Holdings
 from agent.operations.diagnosing import holdings, membership, node
 from agent.operations.link import Link
 from agent.operations.member import Member
+from agent.operations.refresh_svids import SvidRefresh
 from agent.operations.subscriptions import Subscriptions
 from agent.settings import Agent
 from attestors.contract import WorkloadAttestor
@@ -37,6 +39,7 @@ class Diagnosing:
     member: Member
     holdings: Watch[Holdings]
     subscriptions: Subscriptions
+    refresh: SvidRefresh
     link: Link
     address: Callable[[], str]
     attestors: Sequence[WorkloadAttestor]
@@ -71,8 +74,14 @@ class Diagnosing:
         return (
             holdings.judge_bundle(held.own_bundle, own, now),
             *holdings.judge_federated(held, now),
-            holdings.judge_identities(held, self.subscriptions.demand(), now),
+            holdings.judge_identities(
+                held, self.subscriptions.demand(), self._signing(), self.refresh.unsigned, now
+            ),
         )
+
+    def _signing(self) -> str:
+        trouble = self.link.troubles.get(SIGNING)
+        return trouble.detail if trouble is not None else ""
 
     async def _attestor(self, attestor: WorkloadAttestor) -> Findings:
         said = await attestor.diagnose(self.clock.monotonic() + SECONDS)

@@ -1,6 +1,6 @@
 """What is held for workloads: bundles, and the SVIDs of their identities."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from agent.cache.view import Holdings
@@ -13,6 +13,7 @@ from finial.spiffe.bundle import Bundle, X509Authority
 
 BUNDLE: Final = "trust bundle"
 IDENTITIES: Final = "identities"
+_REMEDY: Final = "on the server: finial doctor; the agent's log says what it was told"
 _LATE: Final = 1 / 8
 """A server lets a successor sign when a sixth of an authority's life is left."""
 
@@ -69,27 +70,42 @@ def judge_federated(held: Holdings, now: float) -> Iterator[Diagnosis]:
             yield failed(check, "all its authorities have expired", "store its present bundle")
 
 
-def judge_identities(held: Holdings, demand: Demand, now: float) -> Diagnosis:
-    """Whether every identity that is wanted has an SVID, and each was renewed in time."""
+def judge_identities(
+    held: Holdings, demand: Demand, trouble: str, unsigned: Mapping[str, str], now: float
+) -> Diagnosis:
+    """Whether every identity that is wanted has an SVID, and each was renewed in time.
+
+    `trouble` is why signing fails at present, `unsigned` why an entry was refused an SVID, by its
+    ID; what neither explains, the agent's log may.
+    """
     if not held.synced:
         return failed(IDENTITIES, "the entries of this node are not known yet")
-    waiting = sorted(
-        str(each.spiffe_id)
+    waiting = {
+        each.id: each.spiffe_id.path
         for each in held.entitlements
         if each.id in demand.subscribed and each.is_servable and not _is_good(held, each.id, now)
-    )
+    }
     if waiting:
+        names = [_named(path, unsigned.get(entry_id, "")) for entry_id, path in waiting.items()]
         return failed(
             IDENTITIES,
-            f"workloads wait for {many(len(waiting), 'SVID')}: {some(waiting)}",
-            "see why the server does not sign",
+            f"workloads wait for {many(len(waiting), 'SVID')}: {some(names)}{_because(trouble)}",
+            _REMEDY,
+        )
+    refused = {each.id: each.spiffe_id.path for each in held.entitlements if each.id in unsigned}
+    if refused:
+        names = [_named(path, unsigned[entry_id]) for entry_id, path in refused.items()]
+        return warning(
+            IDENTITIES,
+            f"the server signs nothing for {many(len(refused), 'entry', 'entries')}: {some(names)}",
+            _REMEDY,
         )
     late = sorted(
         (each for each in held.svids.values() if now - each.renew_at > OVERDUE),
         key=lambda each: each.expires_at,
     )
     if late:
-        return _judge_late(late, now)
+        return _judge_late(late, trouble, now)
     return ok(
         IDENTITIES,
         f"{many(len(held.entitlements), 'entry', 'entries')} of this node, "
@@ -97,15 +113,23 @@ def judge_identities(held: Holdings, demand: Demand, now: float) -> Diagnosis:
     )
 
 
-def _judge_late(late: list[HeldSvid], now: float) -> Diagnosis:
+def _judge_late(late: list[HeldSvid], trouble: str, now: float) -> Diagnosis:
     left = span(late[0].expires_at - now)
-    names = [str(each.spiffe_id) for each in late]
+    names = [each.spiffe_id.path for each in late]
     return warning(
         IDENTITIES,
         f"{many(len(late), 'SVID')} not renewed in time, the first of which ends in {left}: "
-        f"{some(names)}",
-        "see why the server does not sign",
+        f"{some(names)}{_because(trouble)}",
+        _REMEDY,
     )
+
+
+def _named(path: str, why: str) -> str:
+    return f"{path} ({why})" if why else path
+
+
+def _because(trouble: str) -> str:
+    return f"; signing fails: {trouble}" if trouble else ""
 
 
 def _is_good(held: Holdings, entry_id: str, now: float) -> bool:

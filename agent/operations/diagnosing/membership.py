@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from agent.attestation.situation import STREAM, SYNCHRONISATION
 from agent.membership.standing import Phase, Standing, remedy
 from agent.operations.link import Link
 from finial.explain.checkup import failed, judge_clock, judge_renewal, ok, span, warning
@@ -22,13 +23,19 @@ def judge_server(link: Link, address: str, poll: float, now: float, *, synced: b
     since = f"compared {span(now - link.last_sync)} ago" if link.last_sync else "not compared yet"
     if link.connected:
         detail = f"{address} tells what changes; entries and bundles were {since}"
+        trouble = link.troubles.get(SYNCHRONISATION)
+        if trouble is not None:
+            failing = f"comparing them fails for {span(now - trouble.since)}: {trouble.detail}"
+            return failed(SERVER, f"{detail}; {failing}", "on the server: finial doctor")
         return ok(SERVER, detail) if link.last_sync else warning(SERVER, detail)
     if link.fault is not None and link.fault.kind is Kind.UNIMPLEMENTED:
         detail = f"{address} has no stream of changes and is polled; entries were {since}"
         if now - link.last_sync < poll * _MISSED + _SLACK:
             return ok(SERVER, detail)
         return failed(SERVER, detail, "see the agent's log for why it is not answered")
+    trouble = link.troubles.get(STREAM)
     why = f": {link.fault.detail}" if link.fault is not None else ""
+    away = f"is away for {span(now - trouble.since)}" if trouble is not None else "is away"
     held = (
         f"what is held is served; entries and bundles were {since}"
         if synced
@@ -36,7 +43,7 @@ def judge_server(link: Link, address: str, poll: float, now: float, *, synced: b
     )
     return failed(
         SERVER,
-        f"{address} is away{why}; {held}",
+        f"{address} {away}{why}; {held}",
         f"see that the server runs and that this node reaches {address}",
     )
 
