@@ -4,7 +4,8 @@
    has executed a set-uid program (or given up its rights) since: it is denied, because whoever
    connected and whoever runs now may be two people. They are read after the program, so that
    no program's name is given to someone who began to run it with its owner's rights meanwhile.
-2. Names are looked up in the user database; a user or group without a name has no such selector.
+2. Names are looked up in the user database; a user or group without a name has no such selector,
+   which is remarked.
 3. The program is named by its path only if the path is the running file (see `executable`), and by
    the SHA-256 of that file.
 4. What needs a thread is waited for until the deadline; what is not found by then is left out, with
@@ -98,8 +99,12 @@ class UnixAttestor:
                 values.append(f"supplementary_group:{group}")
         asked = {found.gid, *found.groups}
         late = len(users) < 1 or len(groups) < len(asked)
-        remarks = ("it took too long to look up all names of users and groups",) if late else ()
-        return Found(tuple(values), remarks)
+        remarks = ["it took too long to look up all names of users and groups"] if late else []
+        if users.get(found.uid, "") is None:
+            remarks.append(f"no unix:user: uid {found.uid} has no name on this machine")
+        if groups.get(found.gid, "") is None:
+            remarks.append(f"no unix:group: gid {found.gid} has no name on this machine")
+        return Found(tuple(values), tuple(remarks))
 
     async def _names(self, names: AccountNames, numbers: Iterable[int], deadline: float) -> Names:
         numbers = tuple(numbers)
