@@ -68,7 +68,9 @@ class Container:
         """Run the command `finial` inside."""
         return self.execute("env", f"PYTHONPATH={ROOT}", PYTHON, "-m", "cli", *arguments)
 
-    def remove(self) -> None:
+    def stop(self) -> None:
+        """End it at once, and remove it."""
+        self._engine.attempt("kill", self.id)
         self._engine.attempt("rm", "-f", self.id)
 
 
@@ -107,6 +109,10 @@ class Engine:
         assert done.returncode == 0, f"{' '.join(arguments)}: {done.stderr}"
         return done.stdout.strip()
 
+    def mounts(self) -> list[str]:
+        """The flags that give a container its programs."""
+        return python_mounts()
+
     def image(
         self,
         name: str = IMAGE,
@@ -139,7 +145,7 @@ class Engine:
         network = [] if any(f.startswith("--net") for f in flags) else ["--network=none"]
         line = command or ("/usr/bin/sleep", "infinity")
         id_ = self.run(
-            "run", "--detach", *network, *python_mounts(), *given, *flags, image, *line
+            "run", "--detach", *network, *self.mounts(), *given, *flags, image, *line
         )  # fmt: skip
         container = Container(self, id_.splitlines()[-1])
         self.made.append(container)
@@ -224,7 +230,7 @@ def docker_engine(require: Requirements, *, networks: bool = False) -> Iterator[
         yield engine
     finally:
         engine.close()
-        _take_away(folder)
+        take_away(folder)
 
 
 def _make_root(archive: Path) -> None:
@@ -244,7 +250,8 @@ def _make_root(archive: Path) -> None:
     shutil.rmtree(tree)
 
 
-def _take_away(folder: Path) -> None:
+def take_away(folder: Path) -> None:
+    """Remove an engine's folder and what is mounted in it."""
     eventually(lambda: _is_gone(folder), 10.0, f"{folder} is gone")
 
 
