@@ -1,5 +1,6 @@
 """`finial explain` and `finial simulate`: why a process has no identity, and what to do."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -194,7 +195,8 @@ def _server(
 ) -> Place | None:
     if server:
         return find(None, server, token_file, bundle)
-    if folder is not None and (folder / ADMIN_SOCKET).exists():
+    # Who may not look into the folder (a workload asking about itself) does without the server.
+    if folder is not None and os.access(folder / ADMIN_SOCKET, os.W_OK):
         return Place(socket=folder / ADMIN_SOCKET)
     return find(None, None, token_file, bundle) if wanted else None
 
