@@ -28,7 +28,7 @@ class Attempt:
     `reason` is what a refused one was told, empty for one that was served; `remedy` what it may do.
     `refusal` is the id of a refusal. `asked_for` is the SPIFFE ID it wanted, if it named one;
     `served_until` when the same process was last served before it was refused, and `granted` with
-    which SPIFFE IDs.
+    which SPIFFE IDs. `has_ended` is found out when it is explained.
     """
 
     caller: Caller
@@ -43,3 +43,4 @@ class Attempt:
     asked_for: str = ""
     served_until: float = 0.0
     granted: Collection[object] = ()
+    has_ended: bool = False

@@ -66,8 +66,8 @@ def _entries(reading: Reading) -> Iterator[str]:
         yield from _matching(reading)
     elif not reading.entries:
         yield (
-            f"no entry at all is registered for this agent, {reading.situation.agent_id}: "
-            "every entry has another parent"
+            "no entry has this agent as its parent, or reaches it through one that has: "
+            f"{reading.situation.agent_id}"
         )
     else:
         yield from _lost(reading)

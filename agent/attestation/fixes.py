@@ -6,7 +6,7 @@ from typing import Final
 
 from agent.attestation.reading import Reading
 from agent.cache.entitlement import Entitlement
-from finial.explain.compare import Cause, Gap
+from finial.explain.compare import Cause
 from finial.explain.evidence import DENIED
 from finial.explain.explanation import Fix
 from finial.explain.nearest import Near
@@ -14,14 +14,17 @@ from finial.explain.nearest import Near
 DOCTOR: Final = "finial doctor"
 _HOPELESS: Final = 0.6
 """From this distance on an entry is more likely somebody else's than mistyped."""
-_REPLACED: Final = frozenset(
+_ALIKE: Final = 0.6
+"""So alike is what was found to what is wanted, where nothing else says that both are meant."""
+_NOBODYS: Final = frozenset({Cause.UNKNOWN_FORM, Cause.UNKNOWN_TYPE, Cause.IMPOSSIBLE})
+_THE_PROCESS: Final = frozenset(
     {
         Cause.ANOTHER_VALUE,
         Cause.ANOTHER_NAME,
         Cause.ANOTHER_KEY,
-        Cause.UNKNOWN_FORM,
-        Cause.UNKNOWN_TYPE,
-        Cause.IMPOSSIBLE,
+        Cause.NOTHING_LIKE_IT,
+        Cause.NOT_APPLICABLE,
+        Cause.HIDDEN,
     }
 )
 
@@ -58,91 +61,95 @@ def _attestors(reading: Reading) -> Iterator[Fix]:
 
 
 def _entries(reading: Reading) -> Iterator[Fix]:
-    if reading.matches:
-        yield from _matching(reading)
-        return
-    nearest = reading.near[0] if reading.near else None
-    if nearest is not None:
-        yield from _nearest(nearest, reading)
-    yield _register(reading, alone=nearest is None or nearest.distance >= _HOPELESS)
+    """Alternatives, of which one is enough."""
+    found = _matching(reading) if reading.matches else _unmatched(reading)
+    for number, fix in enumerate(found):
+        yield Fix(what=f"or {fix.what}", command=fix.command) if number else fix
 
 
 def _matching(reading: Reading) -> Iterator[Fix]:
     if reading.lacks_what_it_asked_for:
         ids = " or ".join(str(each.spiffe_id) for each, _ in reading.matches)
         yield Fix(what=f"let it ask for {ids}, or name no SPIFFE ID")
-        yield _register(reading, alone=False)
-    elif reading.would_be_served and not any(reading.silent):
-        yield Fix(what="let it ask again: it would be served now")
+        yield _register(reading)
     elif not reading.would_be_served:
         yield Fix(what="see why nothing is signed for it", command=DOCTOR)
+    elif not any(reading.silent):
+        yield Fix(what="let it ask again: it would be served now")
 
 
-def _nearest(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
-    entry = near.entry
-    if not near.gaps:
-        if entry.store_svid:
-            yield Fix(
-                what=f"let workloads have the entry for {entry.spiffe_id}, if no store needs it",
-                command=f"finial entry update {shlex.quote(entry.id)} --no-store-svid",
-            )
+def _unmatched(reading: Reading) -> Iterator[Fix]:
+    near = reading.near[0] if reading.near else None
+    if near is None or near.distance >= _HOPELESS:
+        yield _register(reading)
+    if near is None:
         return
+    if near.gaps:
+        yield from _bring_together(near, reading)
+    else:  # its selectors are all there, and it is for stores
+        yield Fix(
+            what=f"let workloads have the entry for {near.entry.spiffe_id}, if no store needs it",
+            command=f"finial entry update {shlex.quote(near.entry.id)} --no-store-svid",
+        )
+    if near.distance < _HOPELESS:
+        yield _register(reading)
+
+
+def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
+    """Change the entry, the agent or the process, whichever is wrong."""
+    entry, shown = near.entry, reading.evidence.hiding.shown
     update = _update(near, reading)
     if update:
+        what = f"let the entry for {entry.spiffe_id} ask for what the process has"
+        yield Fix(what=what, command=update)
+    wrong = [shown(each.wanted) for each in near.gaps if each.cause in _NOBODYS]
+    if wrong and not update:
+        what = f"correct the entry for {entry.spiffe_id}: no process has {' or '.join(wrong)}"
         yield Fix(
-            what=f"if the process is right, let the entry for {entry.spiffe_id} ask for what "
-            "it has",
-            command=update,
+            what=what, command=f"finial entry update {shlex.quote(entry.id)} --selector SELECTOR"
         )
-    for gap in near.gaps:
-        yield from _gap(gap, reading, with_update=bool(update))
-
-
-def _gap(gap: Gap, reading: Reading, *, with_update: bool) -> Iterator[Fix]:
-    wanted = reading.evidence.hiding.shown(gap.wanted)
-    name = gap.wanted.type
-    match gap.cause:
-        case Cause.NOT_RUNNING:
-            yield Fix(
-                what=f"let this agent run the attestor {name}: put the table "
-                f"[plugins.workload_attestor.{name}] into its configuration and start it again"
-            )
-        case Cause.UNKNOWN_TYPE if gap.closest is None:
-            runs = ", ".join(sorted(reading.situation.attestors))
-            yield Fix(what=f"name selectors of attestors that this agent runs: {runs}")
-        case Cause.NOT_APPLICABLE:
-            yield Fix(
-                what=f"start the process where the attestor {name} looks, or ask for selectors "
-                "that it has"
-            )
-        case Cause.UNKNOWN_FORM | Cause.IMPOSSIBLE | Cause.UNKNOWN_TYPE if not with_update:
-            yield Fix(what=f"correct the selector {wanted} of the entry, which no process has")
-        case Cause.ANOTHER_VALUE | Cause.ANOTHER_NAME | Cause.ANOTHER_KEY | Cause.NOTHING_LIKE_IT:
-            either = "or, if the entry is right, " if with_update else ""
-            yield Fix(what=f"{either}start the process so that it has {wanted}")
+    for name in dict.fromkeys(e.wanted.type for e in near.gaps if e.cause is Cause.NOT_RUNNING):
+        yield Fix(
+            what=f"let this agent run the attestor {name}: put the table "
+            f"[plugins.workload_attestor.{name}] into its configuration and start it again"
+        )
+    lacking = [shown(each.wanted) for each in near.gaps if each.cause in _THE_PROCESS]
+    if lacking:
+        yield Fix(
+            what=f"start the process so that it has {' and '.join(lacking)}, if it is to be "
+            f"{entry.spiffe_id}"
+        )
 
 
 def _update(near: Near[Entitlement], reading: Reading) -> str:
-    """The command that gives an entry the selectors that were found, where all are known."""
+    """The command that gives an entry the selectors that were found, if they are surely meant.
+
+    All have to be known and none secret. An entry of which nothing is met is somebody else's,
+    unless what was found is spelled almost like what it wants.
+    """
     hiding = reading.evidence.hiding
-    found = {gap.wanted: gap for gap in near.gaps}
-    selectors = []
-    for wanted in near.entry.selectors:
-        gap = found.get(wanted)
-        selector = wanted if gap is None else gap.closest
-        if selector is None or hiding.is_secret(selector) or hiding.is_secret(wanted):
-            return ""
-        if gap is not None and gap.cause not in _REPLACED:
-            return ""
-        selectors.append(f"--selector {shlex.quote(str(selector))}")
-    unique = " ".join(dict.fromkeys(selectors))
+    if any(gap.closest is None or hiding.is_secret(gap.closest) for gap in near.gaps):
+        return ""
+    if any(hiding.is_secret(each) for each in near.entry.selectors):
+        return ""
+    met = len(near.entry.selectors) > len(near.gaps)
+    if not met and any(gap.likeness < _ALIKE for gap in near.gaps):
+        return ""
+    found = {gap.wanted: gap.closest for gap in near.gaps}
+    selectors = (found.get(each) or each for each in near.entry.selectors)
+    unique = " ".join(dict.fromkeys(f"--selector {shlex.quote(str(s))}" for s in selectors))
     return f"finial entry update {shlex.quote(near.entry.id)} {unique}"
 
 
-def _register(reading: Reading, *, alone: bool) -> Fix:
-    pid, agent = reading.attempt.caller.pid, reading.situation.agent_id
-    either = "" if alone else "or "
+def _register(reading: Reading) -> Fix:
+    caller, agent = reading.attempt.caller, shlex.quote(reading.situation.agent_id)
+    if reading.attempt.has_ended or not caller.pid:
+        id_ = f"spiffe://{reading.situation.holdings.trust_domain.name}/NAME"
+        return Fix(
+            what="register an entry for it, by those of the selectors found that tell it apart",
+            command=f"finial entry create {id_} --parent {agent} --selector SELECTOR",
+        )
     return Fix(
-        what=f"{either}register an entry for it; this shows the selectors to choose from",
-        command=f"finial entry create --for-pid {pid} --agent {shlex.quote(agent)}",
+        what="register an entry for it; this shows the selectors to choose from",
+        command=f"finial entry create --for-pid {caller.pid} --agent {agent}",
     )

@@ -64,7 +64,7 @@ class Memory:
     ) -> None:
         """Remember that a process got what it asked for."""
         known = self._processes.get(process.pid)
-        if known is not None and known.said is said and not known.reason:
+        if known is not None and not known.reason and (known.said is said or known.said == said):
             known.method = method
             known.granted = granted
             known.last_at = now

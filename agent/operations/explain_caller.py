@@ -18,7 +18,7 @@ from agent.attestation.explaining import explain, for_itself, foresee, summary
 from agent.attestation.memory import Memory
 from agent.attestation.situation import Situation
 from agent.operations.attest_caller import CallerAttestation, Unserved, check
-from agent.operations.processes import Running, caller_of, running
+from agent.operations.processes import Running, caller_of, ended, running
 from finial.explain.explanation import Explanation, Outcome
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer, PeerGone
@@ -70,7 +70,7 @@ class Explaining:
                 value=refusal[:40],
                 remedy="it may be another agent's, or too old: see finial explain --last-refusals",
             )
-        return await self._explained(explain, attempt)
+        return await self._explained(explain, replace(attempt, has_ended=ended(attempt.caller)))
 
     async def of_pid(self, pid: int) -> Explanation:
         """Explain what a process was answered last; one that has not asked is attested now.
@@ -83,9 +83,8 @@ class Explaining:
         except Refusal:
             if attempt is None:
                 raise
-            return with_cause(
-                await self._explained(explain, attempt), f"process {pid} has ended since"
-            )
+            told = await self._explained(explain, replace(attempt, has_ended=True))
+            return with_cause(told, f"process {pid} has ended since")
         if attempt is None or process.since > attempt.last_at + SAME_PROCESS:
             cause = f"process {pid} has asked this agent for nothing yet"
             return with_cause(await self._foreseen(process), cause)

@@ -51,12 +51,23 @@ def running(pid: int) -> Running:
     return Running(Caller(pid, uid, gid, started, program(pid)), _booted() + _seconds(started))
 
 
+def ended(caller: Caller) -> bool:
+    """Whether a process that was seen is there no more."""
+    try:
+        started = start_time(caller.pid)
+    except (PeerGone, OSError):
+        return True
+    return started != caller.started
+
+
 def program(pid: int) -> str:
     """Return what a process calls its program, empty if we may not know."""
     try:
-        return os.readlink(f"/proc/{pid}/exe")[:LONGEST_NAME]
-    except (OSError, ValueError):
+        path = os.readlink(f"/proc/{pid}/exe".encode())
+    except OSError:
         return ""
+    # A name may be any bytes; what is no text is escaped.
+    return path[:LONGEST_NAME].decode("utf-8", "backslashreplace")
 
 
 def _effective(pid: int) -> tuple[int, int]:

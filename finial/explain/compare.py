@@ -47,13 +47,17 @@ class Cause(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One selector that an entry wants and a process has not; `closest` is what was found."""
+    """One selector that an entry wants and a process has not; `closest` is what was found.
+
+    `likeness` says from 0 to 1 how alike both are spelled.
+    """
 
     wanted: Selector
     cause: Cause
     why: str
     closest: Selector | None = None
     distance: float = 1.0
+    likeness: float = 0.0
 
     def report(self, hiding: Hiding) -> MissingSelector:
         """Write it for others to read."""
@@ -200,12 +204,18 @@ def _nothing(parts: Parts, said: Said, evidence: Evidence) -> Gap:
 def _gap(
     parts: Parts, cause: Cause, why: str, evidence: Evidence, closest: Selector | None = None
 ) -> Gap:
-    distance = cause.value
-    secret = evidence.hiding.is_secret(parts.selector)
-    if closest is not None and not secret:
-        # Of equally near causes, the one with the more similar text is nearer, by a little.
-        distance -= 0.1 * _ratio(str(parts.selector), str(closest))
-    return Gap(parts.selector, cause, why, closest, max(distance, 0.01))
+    likeness = 0.0
+    if closest is not None and not evidence.hiding.is_secret(parts.selector):
+        likeness = _likeness(parts, Parts.of(closest))
+    # Of equally near causes, the one with the more similar text is nearer, by a little.
+    return Gap(parts.selector, cause, why, closest, cause.value - 0.09 * likeness, likeness)
+
+
+def _likeness(parts: Parts, found: Parts) -> float:
+    # Numbers are names of something else altogether, however alike their digits are.
+    if parts.value.isdigit() and found.value.isdigit() and parts.value != found.value:
+        return 0.0
+    return _ratio(parts.key + parts.value, found.key + found.value)
 
 
 def _difference(parts: Parts, found: Parts) -> str:

@@ -1,0 +1,371 @@
+"""Which causes are told of which situation, and what is advised."""
+
+from typing import Any
+
+import pytest
+
+from agent.attestation.attempt import Caller
+from agent.attestation.causes import causes
+from agent.attestation.fixes import fixes
+from agent.attestation.reading import Reading
+from agent.attestation.situation import (
+    ATTESTATION,
+    SIGNING,
+    STREAM,
+    SYNCHRONISATION,
+    Trouble,
+)
+from agent.cache.view import Holdings
+from agent.membership.standing import Phase
+from finial.explain.evidence import DENIED, Said
+from tests.doubles.attempts import AGENT, UNIX, attempt, reading
+from tests.doubles.clock import NOW
+from tests.doubles.entitlements import TRUST_DOMAIN, entitlement
+from tests.doubles.evidence import attested, failed, not_applicable
+
+AWAY = Trouble("connection refused", NOW - 90)
+NO_ENGINE = failed("docker", "no engine answers at /run/docker.sock")
+SETUID = Said("unix", DENIED, detail="it connected with uid 1000 and now has uid 0")
+DOCKER = attested("docker", "label:app:webb", "env:TOKEN=s3cret")
+REGISTER = f"finial entry create --for-pid 7 --agent {AGENT}"
+WEB = entitlement("web", "unix:uid:1000")
+
+
+def told(read: Reading) -> tuple[list[str], list[tuple[str, str]]]:
+    return list(causes(read)), [(each.what, each.command) for each in fixes(read)]
+
+
+def asked_in_vain(reason: str, *said: Said, **changes: Any) -> Any:
+    return attempt(*said, reason=reason, **changes)
+
+
+SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
+    "served": (reading(WEB, of=attempt(UNIX, reason="")), [], []),
+    "no entries at all": (
+        reading(),
+        [f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}"],
+        [REGISTER],
+    ),
+    "no entries at all, and gone": (
+        reading(of=attempt(UNIX, has_ended=True)),
+        [f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}"],
+        [f"finial entry create spiffe://example.org/NAME --parent {AGENT} --selector SELECTOR"],
+    ),
+    "a value that is nearly right": (
+        reading(entitlement("web", "docker:label:app:web"), said=(UNIX, DOCKER)),
+        [
+            "the entry web for spiffe://example.org/web asks for docker:label:app:web, but "
+            "docker:label app is 'webb', not 'web'; one is the beginning of the other"
+        ],
+        [
+            "finial entry update web --selector docker:label:app:webb",
+            "or start the process so that it has docker:label:app:web, if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
+    "another user": (
+        reading(entitlement("web", "unix:uid:1001", "unix:path:/usr/bin/web")),
+        [
+            "the entry web for spiffe://example.org/web asks for unix:uid:1001, but unix:uid is "
+            "'1000', not '1001' (1 other selector of it met)"
+        ],
+        [
+            "finial entry update web --selector unix:path:/usr/bin/web --selector unix:uid:1000",
+            "or start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
+    "somebody else's entry": (
+        reading(entitlement("db", "unix:path:/opt/postgres/bin/postgres")),
+        [
+            "the entry db for spiffe://example.org/db asks for "
+            "unix:path:/opt/postgres/bin/postgres, but unix:path is '/usr/bin/web', not "
+            "'/opt/postgres/bin/postgres'"
+        ],
+        [
+            "start the process so that it has unix:path:/opt/postgres/bin/postgres, if it is to "
+            "be spiffe://example.org/db",
+            REGISTER,
+        ],
+    ),
+    "a secret that differs": (
+        reading(entitlement("web", "docker:env:TOKEN=other", "unix:uid:1000"), said=(UNIX, DOCKER)),
+        [
+            "the entry web for spiffe://example.org/web asks for docker:env:TOKEN=(hidden), but "
+            "the value of docker:env TOKEN is another one (1 other selector of it met)"
+        ],
+        [
+            "start the process so that it has docker:env:TOKEN=(hidden), if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
+    "a secret that is met": (
+        reading(
+            entitlement("web", "docker:env:TOKEN=s3cret", "unix:uid:1001"), said=(UNIX, DOCKER)
+        ),
+        [
+            "the entry web for spiffe://example.org/web asks for unix:uid:1001, but unix:uid is "
+            "'1000', not '1001' (1 other selector of it met)"
+        ],
+        [
+            "start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
+    "a selector that nothing has": (
+        reading(entitlement("web", "unix:usr:none")),
+        [
+            "the entry web for spiffe://example.org/web asks for unix:usr:none, but there is no "
+            "selector unix:usr; is unix:user meant?"
+        ],
+        [
+            "finial entry update web --selector SELECTOR",
+            REGISTER,
+        ],
+    ),
+    "an attestor that does not run": (
+        reading(entitlement("web", "docker:label:app:web", "k8s:ns:shop")),
+        [
+            "the entry web for spiffe://example.org/web asks for docker:label:app:web, but the "
+            "attestor docker does not run on this agent; and k8s:ns:shop, but the attestor k8s "
+            "does not run on this agent"
+        ],
+        [
+            "let this agent run the attestor docker: put the table "
+            "[plugins.workload_attestor.docker] into its configuration and start it again",
+            "or let this agent run the attestor k8s: put the table "
+            "[plugins.workload_attestor.k8s] into its configuration and start it again",
+            REGISTER,
+        ],
+    ),
+    "an attestor that failed": (
+        reading(
+            entitlement("web", "docker:label:app:web"),
+            of=asked_in_vain("the workload cannot be attested: docker failed", UNIX, NO_ENGINE),
+        ),
+        [
+            "the workload cannot be attested: docker failed",
+            "the attestor docker failed: no engine answers at /run/docker.sock",
+            "the entry web for spiffe://example.org/web asks for docker:label:app:web, but the "
+            "attestor docker failed: no engine answers at /run/docker.sock",
+        ],
+        ["finial doctor", REGISTER],
+    ),
+    "an attestor that does not apply": (
+        reading(
+            entitlement("web", "docker:label:app:web"),
+            said=(UNIX, not_applicable("docker", "it runs in no container")),
+        ),
+        [
+            "the entry web for spiffe://example.org/web asks for docker:label:app:web, but the "
+            "attestor docker does not apply to this process: it runs in no container"
+        ],
+        [
+            REGISTER,
+            "or start the process so that it has docker:label:app:web, if it is to be "
+            "spiffe://example.org/web",
+        ],
+    ),
+    "nothing was found at all": (
+        reading(WEB, said=(attested("unix"), not_applicable("docker", "no container"))),
+        [
+            "no attestor found a selector of this process (docker: no container)",
+            "the entry web for spiffe://example.org/web asks for unix:uid:1000, but no unix:uid "
+            "was found",
+        ],
+        [
+            REGISTER,
+            "or start the process so that it has unix:uid:1000, if it is to be "
+            "spiffe://example.org/web",
+        ],
+    ),
+    "denied after a change of user": (
+        reading(WEB, of=asked_in_vain("the workload cannot be attested: unix denies it", SETUID)),
+        [
+            "the workload cannot be attested: unix denies it",
+            "the attestor unix denied this process: it connected with uid 1000 and now has uid 0",
+            "no attestor found a selector of this process (unix: it connected with uid 1000 and "
+            "now has uid 0)",
+            "the entry web for spiffe://example.org/web asks for unix:uid:1000, but the attestor "
+            "unix denied: it connected with uid 1000 and now has uid 0",
+        ],
+        ["connect anew: who connects has to be who runs when it is looked at", REGISTER],
+    ),
+    "denied by one, matching by another": (
+        reading(
+            entitlement("web", "docker:label:app:webb"),
+            of=asked_in_vain("the workload cannot be attested: unix denies it", SETUID, DOCKER),
+        ),
+        [
+            "the workload cannot be attested: unix denies it",
+            "the attestor unix denied this process: it connected with uid 1000 and now has uid 0",
+        ],
+        ["connect anew: who connects has to be who runs when it is looked at"],
+    ),
+    "it has ended": (
+        reading(
+            WEB, of=asked_in_vain("the workload cannot be attested: process 7 has ended", UNIX)
+        ),
+        ["the workload cannot be attested: process 7 has ended"],
+        ["let it ask again: it would be served now"],
+    ),
+    "an entry that came late": (
+        reading(WEB),
+        [
+            "the entry web for spiffe://example.org/web matches by now: it came to this agent, or "
+            "was changed, after the refusal 1 min ago"
+        ],
+        ["let it ask again: it would be served now"],
+    ),
+    "an entry that was lost": (
+        reading(
+            entitlement("web", "unix:uid:1001"),
+            of=attempt(UNIX, served_until=NOW - 120, granted=("spiffe://example.org/web",)),
+        ),
+        [
+            "it was served as spiffe://example.org/web until 2 min ago: since then that entry was "
+            "deleted, changed or moved, or has expired",
+            "the entry web for spiffe://example.org/web asks for unix:uid:1001, but unix:uid is "
+            "'1000', not '1001'",
+        ],
+        [
+            "start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
+    "another identity than it has": (
+        reading(WEB, of=attempt(UNIX, asked_for="spiffe://example.org/admin")),
+        ["it asked for spiffe://example.org/admin, and its entries grant spiffe://example.org/web"],
+        ["let it ask for spiffe://example.org/web, or name no SPIFFE ID", REGISTER],
+    ),
+    "an entry for stores": (
+        reading(entitlement("web", "unix:uid:1000", store_svid=True)),
+        [
+            "the entry web for spiffe://example.org/web matches, but its SVID is for stores only "
+            "(store_svid), not for workloads"
+        ],
+        ["finial entry update web --no-store-svid", REGISTER],
+    ),
+    "an SVID that the server refuses": (
+        reading(
+            WEB,
+            signed=False,
+            unsigned={"web": "the entry has expired"},
+            of=asked_in_vain("the SVID could not be signed in time", UNIX),
+        ),
+        [
+            "the SVID could not be signed in time",
+            "the entry web for spiffe://example.org/web matches, but the server signs no "
+            "X.509-SVID for it: the entry has expired",
+        ],
+        ["finial doctor"],
+    ),
+    "a server that signs nothing": (
+        reading(WEB, signed=False, troubles={SIGNING: AWAY}, of=attempt(UNIX, reason="late")),
+        [
+            "late",
+            "the entry web for spiffe://example.org/web matches, but since 1 min 30 s no "
+            "X.509-SVID can be signed: connection refused",
+        ],
+        ["finial doctor"],
+    ),
+    "an agent without a bundle": (
+        reading(
+            of=attempt(UNIX, reason=""),
+            holdings=Holdings(
+                TRUST_DOMAIN, reading(WEB).situation.holdings.entitlements, synced=True
+            ),
+        ),
+        [
+            "the entry web for spiffe://example.org/web matches, but the agent has no trust "
+            "bundle yet"
+        ],
+        ["finial doctor"],
+    ),
+    "an agent that never synced": (
+        reading(
+            synced=False,
+            phase=Phase.UNATTESTED,
+            connected=False,
+            troubles={ATTESTATION: AWAY},
+            of=asked_in_vain("the agent has not yet learned its entries from the server"),
+        ),
+        [
+            "the agent has not yet learned its entries from the server",
+            "this agent is unattested: its server has to accept it first",
+            "this agent has never learned its entries from its server ca:8081: connection refused",
+        ],
+        ["finial doctor"],
+    ),
+    "an agent that is about to sync": (
+        reading(synced=False, of=asked_in_vain("not yet")),
+        ["not yet", "this agent has never learned its entries from its server ca:8081"],
+        ["finial doctor"],
+    ),
+    "an agent that is cut off": (
+        reading(
+            entitlement("web", "unix:uid:1001"),
+            connected=False,
+            troubles={STREAM: AWAY, SYNCHRONISATION: AWAY},
+        ),
+        [
+            "the entry web for spiffe://example.org/web asks for unix:uid:1001, but unix:uid is "
+            "'1000', not '1001'",
+            "this agent has had no word of its server ca:8081 for 1 min 30 s, so that what was "
+            "registered since is not known here: connection refused",
+        ],
+        [
+            "finial doctor",
+            "start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
+    "only entries without selectors": (
+        reading(entitlement("none").__class__(id="n", spiffe_id=WEB.spiffe_id, selectors=())),
+        ["no entry of this agent has selectors"],
+        [REGISTER],
+    ),
+    "a caller who cannot be seen": (
+        reading(
+            of=attempt(
+                reason="the caller lives in another PID namespace",
+                remedy="run the agent in the PID namespace of its host",
+                caller=Caller(0, 5, 5),
+            )
+        ),
+        ["the caller lives in another PID namespace"],
+        ["run the agent in the PID namespace of its host"],
+    ),
+    "somebody without a PID and an entry": (
+        reading(of=attempt(UNIX, caller=Caller(0, 5, 5))),
+        [f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}"],
+        [f"finial entry create spiffe://example.org/NAME --parent {AGENT} --selector SELECTOR"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_causes_and_fixes_of(name: str) -> None:
+    """Each step of an attestation says what went wrong in it, and what can be done about that."""
+    read, expected, advice = SITUATIONS[name]
+    found, fixed = told(read)
+    assert found == expected
+    commands = [command or what for what, command in fixed]
+    assert commands == advice
+    alternatives = [what for what, _ in fixed if what.startswith("or ")]
+    assert len(alternatives) < max(len(fixed), 1)
+
+
+def test_equally_near_entries_are_all_told() -> None:
+    """At most three entries that are about as near are told of; the rest is in the list."""
+    entries = [entitlement(f"e{n}", f"unix:uid:{1001 + n}") for n in range(5)]
+    found = causes(reading(*entries))
+    assert len(found) == 3
+    far = entitlement("far", "docker:image_id:1", "k8s:ns:shop")
+    assert len(causes(reading(entries[0], far))) == 1
