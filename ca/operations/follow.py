@@ -30,6 +30,7 @@ def greet(
     Nobody knows which entries changed while an agent was away, so it is told to sync them.
     """
     known = world.known
+    world.streams.fleet.doubt(stream.agent)
     for topic, version in versions.items():
         stream.note_applied(topic, version)
     stream.capabilities = frozenset(
@@ -43,6 +44,8 @@ def greet(
 def part(world: World, stream: AgentStream) -> None:
     """Forget a stream that has ended, and its agent too if that is gone for good."""
     world.streams.close(stream, world.clock.now())
+    if not world.streams.of(stream.agent):
+        world.streams.fleet.doubt(stream.agent)
     if world.known.nodes.get(stream.agent) is None:
         world.streams.forget(stream.agent)
 

@@ -48,9 +48,21 @@ def entry() -> None:
     "--selector",
     "selectors",
     multiple=True,
-    required=True,
     help="Such as unix:uid:1000; all have to match.",
 )
+@click.option(
+    "--for-pid",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Have this process looked at, and propose its selectors.",
+)
+@click.option(
+    "--select",
+    "choices",
+    multiple=True,
+    help="With --for-pid: what a selector of the process begins with, such as unix:uid.",
+)
+@click.option("--agent", metavar="ID", help="With --for-pid: on whose node the process runs.")
 @click.option("--parent", help="The agent's SPIFFE ID; the only agent's if there is just one.")
 @click.option("--id", "entry_id", default="", help="An entry ID of your choice.")
 @FORCE
@@ -63,6 +75,9 @@ def create(
     spiffe_id: str | None,
     named: str | None,
     selectors: Sequence[str],
+    for_pid: int | None,
+    choices: Sequence[str],
+    agent: str | None,
     parent: str | None,
     entry_id: str,
     force: bool,
@@ -72,14 +87,28 @@ def create(
 ) -> None:
     """Register a workload.
 
+    With --for-pid the agent looks at a process and nothing is created until selectors are chosen.
+
     \b
     Examples:
       finial entry create spiffe://example.org/web --selector unix:uid:1000
       finial entry create spiffe://example.org/db --selector unix:user:postgres \\
         --dns db.internal --x509-svid-ttl 600
+      finial entry create --for-pid 4711
+      finial entry create spiffe://example.org/web --for-pid 4711 --select unix:uid
     """
     from cli.administration import Administration
 
+    if for_pid is None and (choices or agent):
+        raise click.UsageError("--select and --agent go with --for-pid N")
+    if for_pid is None and not selectors:
+        raise click.UsageError("name a --selector, such as unix:uid:1000, or a process: --for-pid")
+    if for_pid is not None:
+        found = _simulated(place, agent, for_pid)
+        if not selectors and not choices:
+            _propose(found, for_pid, output)
+            return
+        selectors, parent = _chosen(found, choices, selectors), parent or found.agent_id
     if bool(spiffe_id) == bool(named):
         raise click.UsageError("name one SPIFFE ID, such as spiffe://example.org/web")
     with Administration(place) as server:
@@ -229,15 +258,38 @@ def count(place: Place, output: str, **wanted: Any) -> None:
         click.echo(f"{number} registration {'entry' if number == 1 else 'entries'}")
 
 
-def _only_agent(server: Any) -> str:
+def _only_agent(server: Any, option: str = "--parent") -> str:
     found = server.get("/v1/agents", page_size=2, banned=False)["items"]
     if len(found) == 1:
         return str(found[0]["id"])
     raise click.UsageError(
-        "no agent has attested yet: give --parent"
+        f"no agent has attested yet: give {option}"
         if not found
-        else "there is more than one agent: name yours with --parent (see finial agent list)"
+        else f"there is more than one agent: name yours with {option} (see finial agent list)"
     )
+
+
+def _simulated(place: Place, agent: str | None, pid: int) -> Any:
+    """What the agent of that process finds."""
+    from cli.administration import Administration
+    from cli.explaining.asking import Asked, ask_server
+
+    if agent is None:
+        with Administration(place) as server:
+            agent = _only_agent(server, "--agent")
+    return ask_server(place, agent, Asked(pid=pid, simulated=True))
+
+
+def _propose(found: Any, pid: int, output: str) -> None:
+    from cli.explaining.proposing import propose
+
+    propose(found, pid, output)
+
+
+def _chosen(found: Any, choices: Sequence[str], named: Sequence[str]) -> list[str]:
+    from cli.explaining.proposing import chosen, proposals
+
+    return chosen(proposals(found), choices, named)
 
 
 def _show(document: dict[str, Any], output: str) -> None:

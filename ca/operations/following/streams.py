@@ -163,7 +163,7 @@ class AgentStream:
 class Streams:
     """Every open stream by agent; an agent holds a few at most (an old one may not have died).
 
-    `fleet` is what agents said they run, also of those that are away for a while.
+    `fleet` is what agents said they run, also those that are away.
     """
 
     def __init__(self, per_agent: int) -> None:

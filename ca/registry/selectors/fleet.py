@@ -45,6 +45,7 @@ class Fleet:
 
     def __init__(self) -> None:
         self._reports: dict[SpiffeId, Report] = {}
+        self._present: set[SpiffeId] = set()
         # Most agents of a fleet say the same, which is kept once.
         self._kept: dict[Report, Report] = {}
         self._said: Counter[Report] = Counter()
@@ -57,14 +58,20 @@ class Fleet:
     def note(self, agent: SpiffeId, report: Report) -> None:
         """Remember what an agent says it runs; it takes the place of what it said before."""
         self.forget(agent)
+        self._present.add(agent)
         report = self._reports[agent] = self._kept.setdefault(report, report)
         self._said[report] += 1
         for name, forms in report:
             self._running[name] += 1
             self._giving.update((name, form) for form in forms)
 
+    def doubt(self, agent: SpiffeId) -> None:
+        """Take what an agent said for old: it is away, or is back and may run something else."""
+        self._present.discard(agent)
+
     def forget(self, agent: SpiffeId) -> None:
         """Forget an agent that is gone."""
+        self.doubt(agent)
         report = self._reports.pop(agent, None)
         if report is None:
             return
@@ -93,9 +100,9 @@ class Fleet:
         return None if report is None else dict(report)
 
     def is_whole(self, nodes: Iterable[Node], now: float) -> bool:
-        """Whether there are agents and each that can be there has said what it runs."""
+        """Whether there are agents, and each that can be there is, and said what it runs."""
         alive = [node for node in nodes if not node.banned and node.expires_at > now]
-        return bool(alive) and all(node.id in self._reports for node in alive)
+        return bool(alive) and all(node.id in self._present for node in alive)
 
 
 def _is_last(counter: Counter[T], counted: T) -> bool:

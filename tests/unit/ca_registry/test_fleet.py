@@ -66,10 +66,13 @@ def test_a_fleet_counts_what_runs() -> None:
 
 
 def test_a_fleet_is_whole_when_every_living_agent_spoke() -> None:
-    """Banned and expired agents need not; without agents nothing is known."""
+    """Banned and expired agents need not; without agents, or while one is away, it is not known."""
     fleet = Fleet()
     nodes = [node("a"), node("b", banned=True), node("c", expires_at=int(NOW) - 1)]
     assert not fleet.is_whole((), NOW)
     assert not fleet.is_whole(nodes, NOW)
     fleet.note(agent("a"), UNIX)
     assert fleet.is_whole(nodes, NOW)
+    fleet.doubt(agent("a"))
+    assert not fleet.is_whole(nodes, NOW)
+    assert fleet.running("unix") == 1
