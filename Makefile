@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint coverage proto bench test-spire clean
+.PHONY: help demo test check lint coverage proto bench test-spire test-k8s clean
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -38,6 +38,7 @@ help:
 	@echo 'make bench                the figures of benchmarks/RESULTS.md, as a table'
 	@echo 'make proto                generate finial/wire/pb from finial/wire/proto'
 	@echo 'make test-spire SPIRE_AGENT=... SPIRE_SERVER=...   against a real SPIRE'
+	@echo 'make test-k8s             on real Kubernetes, which is built first'
 	@echo 'make clean                remove what was made'
 
 demo: $(VENV)/.demo
@@ -58,7 +59,7 @@ coverage: $(VENV)/.test
 		--cov-report=term:skip-covered $(FAST) $(PYTEST_ARGS)
 
 test: $(VENV)/.test
-	$(PYTEST) -n $(WORKERS) --ignore=tests/interop/spire tests $(PYTEST_ARGS)
+	$(PYTEST) -n $(WORKERS) --ignore=tests/interop/spire --ignore=tests/interop/kubernetes tests $(PYTEST_ARGS)
 
 proto: $(VENV)/.test
 	$(BIN)/python -m finial.wire.proto.generate
@@ -70,6 +71,13 @@ test-spire: $(VENV)/.test
 	@test -x '$(SPIRE_AGENT)' || { echo 'name the binaries: make test-spire SPIRE_AGENT=/path/spire-agent SPIRE_SERVER=/path/spire-server' >&2; exit 2; }
 	@test -x '$(SPIRE_SERVER)' || { echo 'name the binaries: make test-spire SPIRE_AGENT=/path/spire-agent SPIRE_SERVER=/path/spire-server' >&2; exit 2; }
 	SPIRE_AGENT='$(SPIRE_AGENT)' SPIRE_SERVER='$(SPIRE_SERVER)' $(PYTEST) -v tests/interop/spire $(PYTEST_ARGS)
+
+# The programs of Kubernetes are kept outside of the repository.
+K8S_BUILD ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/finial/kubernetes
+
+test-k8s: $(VENV)/.test
+	nice tests/interop/kubernetes/build.sh '$(K8S_BUILD)'
+	K8S_BUILD='$(K8S_BUILD)' $(PYTEST) -v tests/interop/kubernetes $(PYTEST_ARGS)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'installing finial and what the demo needs ...'
