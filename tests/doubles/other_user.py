@@ -57,6 +57,38 @@ async def _first(socket: str, name: str, fields: dict[str, Any]) -> bytes:
         await channel.close()
 
 
+def ask_operator_as(uid: int, socket: str, name: str, request: Any) -> Any:
+    """The answer of the operators' socket to a process of that uid, or the kind of its refusal."""
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    child = context.Process(target=_operator_child, args=(uid, socket, name, request, sending))
+    child.start()
+    sending.close()
+    try:
+        return receiving.recv()
+    finally:
+        child.join(20)
+
+
+def _operator_child(uid: int, socket: str, name: str, request: Any, sending: Any) -> None:
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+
+    async def ask() -> None:
+        channel = Channel(UnixAddress(Path(socket)))
+        found = method(operator_pb2.DESCRIPTOR.services_by_name["Operator"], name)
+        try:
+            answer = await channel.unary(found, request, timeout=10.0)
+            sending.send(answer.SerializeToString())
+        except Refusal as refusal:
+            sending.send(refusal.kind)
+        finally:
+            await channel.close()
+
+    asyncio.run(ask())
+
+
 def ask_status_as(uid: int, socket: str) -> operator_pb2.Status:
     """What the operators' socket tells a process of that uid."""
     context = multiprocessing.get_context("fork")

@@ -154,8 +154,8 @@ class ScriptedServer:
         for stream in self._streams:
             stream.put_nowait(follow_pb2.Down(heartbeat=heartbeat))
 
-    def ask(self, kind: str) -> None:
-        question = follow_pb2.Question(id="q1", kind=kind)
+    def ask(self, kind: str, payload: bytes = b"", id_: str = "q1", deadline_ms: int = 0) -> None:
+        question = follow_pb2.Question(id=id_, kind=kind, payload=payload, deadline_ms=deadline_ms)
         for stream in self._streams:
             stream.put_nowait(follow_pb2.Down(question=question))
 
