@@ -179,7 +179,8 @@ class SelectorForm:
     `pattern` is a regular expression for the whole value (what follows the attestor's name and a
     colon); it begins with `name` and a colon, and `name` never contains one. `trusts` says in one
     sentence what a match relies on, `unproven` what it does not prove. The value of a `secret` form
-    is never shown or logged beyond its first colon or equals sign.
+    is never shown or logged beyond its first colon or equals sign. `setting` names the attestor's
+    setting without which the form is never given, if it is off by default.
     """
 
     name: str
@@ -188,6 +189,7 @@ class SelectorForm:
     trusts: str
     unproven: str = ""
     secret: bool = False
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from tempfile import mkdtemp
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from attestors.container.cgroup import parse, read
 from attestors.contract import NodeEvidence, NodeVerifier, VerifierContext, WorkloadAttestor
 from attestors.node.join_token import evidence as join_token
 from attestors.node.join_token import verifier as join_token_verifier
@@ -91,6 +92,11 @@ class TestUnix(WorkloadAttestorSuite):
         return unix.create(unix.Settings())
 
 
+class TestUnixWithControlGroups(WorkloadAttestorSuite):
+    def attestor(self) -> WorkloadAttestor:
+        return unix.create(unix.Settings(discover_cgroup=True))
+
+
 class TestUnixWithoutPrograms(WorkloadAttestorSuite):
     def attestor(self) -> WorkloadAttestor:
         return unix.create(unix.Settings(discover_workload_path=False))
@@ -100,7 +106,7 @@ class KnownManager:
     """A service manager for whom every living process is in one service."""
 
     async def unit_of(self, pid: int) -> Unit:
-        group = "/".join(Path(f"/proc/{pid}/cgroup").read_text().splitlines()[-1].split(":")[2:])
+        group = parse(read(f"/proc/{pid}"))[-1].path
         return Unit(
             "web.service", "/etc/systemd/system/web.service", "system.slice", "4b" * 16, group
         )

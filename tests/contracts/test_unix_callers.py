@@ -106,6 +106,38 @@ def test_a_name_bound_over_in_a_user_namespace_is_no_path(
     assert any("another file" in each for each in finding.remarks)
 
 
+def test_a_program_that_only_its_namespace_shows_has_a_hash(door: Counter) -> None:
+    """In a mount namespace, as in a container, the running file's hash is given and no path."""
+    hidden = door.folder / "hidden"
+    hidden.mkdir()
+    inside = f"mount -t tmpfs tmpfs {hidden} && cp {PYTHON} {hidden}/web && chmod 755 {hidden}/web"
+    become = f'exec setpriv --reuid={UID} --regid={GID} --clear-groups {hidden}/web "$@"'
+    line = ("/usr/bin/unshare", "--mount", "/bin/sh", "-c", f"{inside} && {become}", "sh")
+    door.start(*line, door.script(WAIT), uid=0, gid=0)
+    with door.accepted() as peer:
+        finding = attest(peer)
+        peer.check()
+    assert values(finding) == [f"uid:{UID}", f"gid:{GID}", f"sha256:{digest(PYTHON)}"]
+    assert isinstance(finding, Attested)
+    assert any("there is no" in remark for remark in finding.remarks)
+
+
+def test_a_name_that_is_another_file_outside_is_no_path(door: Counter) -> None:
+    """The same name outside of the namespace is another file: its path and hash are not given."""
+    shown = door.folder / "shown"
+    shown.mkdir()
+    outside = door.program("shown/web", SLEEP)
+    inside = f"mount -t tmpfs tmpfs {shown} && cp {PYTHON} {outside} && chmod 755 {outside}"
+    become = f'exec setpriv --reuid={UID} --regid={GID} --clear-groups {outside} "$@"'
+    line = ("/usr/bin/unshare", "--mount", "/bin/sh", "-c", f"{inside} && {become}", "sh")
+    door.start(*line, door.script(WAIT), uid=0, gid=0)
+    with door.accepted() as peer:
+        finding = attest(peer)
+        peer.check()
+    assert values(finding) == [f"uid:{UID}", f"gid:{GID}", f"sha256:{digest(PYTHON)}"]
+    assert digest(outside) == digest(SLEEP)
+
+
 def test_a_child_that_inherits_the_socket_is_not_the_caller(door: Counter) -> None:
     """Once the process that connected has ended, its child on the same socket gets nothing."""
     door.start(

@@ -21,6 +21,7 @@ ALICE: Final = 4711
 CLI: Final = (sys.executable, "-m", "cli")
 OURS: Final = {"Environment": f"PYTHONPATH={ROOT}"}
 OF_ALICE: Final = {"XDG_RUNTIME_DIR": f"/run/user/{ALICE}", "HOME": "/home/alice"}
+BOTH: Final = "[systemd]\n[unix]\ndiscover_cgroup = true\n"
 SLEEP: Final = ("/bin/sleep", "1000")
 
 # Attests the PIDs that it is told, one a line; the arguments are the sockets of the manager.
@@ -142,7 +143,8 @@ def pid_of_alice(booted: Systemd, name: str) -> int:
 
 def test_a_service_gets_the_identity_of_its_unit(booted: Systemd) -> None:
     """An agent beside the service tells it by its unit, also after the manager was replaced."""
-    with up_inside(booted, "[systemd]\n") as up:
+    with up_inside(booted, BOTH) as up:
+        up.register("/group", "unix:cgroup:/system.slice/group.service")
         up.register("/web", "systemd:id:web.service")
         up.register("/pay", "systemd:fragment_path:/etc/systemd/system/pay.service")
         up.register("/slice", "systemd:slice:bills.slice", "systemd:id:bill.service")
@@ -152,15 +154,19 @@ def test_a_service_gets_the_identity_of_its_unit(booted: Systemd) -> None:
         assert fetched(booted, "bill", Slice="bills.slice") == ["spiffe://example.org/slice"]
         assert "no identity issued" in fetched(booted, "bill", Slice="other.slice")
         assert "no identity issued" in fetched(booted, "webb")
+        assert fetched(booted, "group") == ["spiffe://example.org/group"]
         booted.run("systemctl", "daemon-reexec")
         assert fetched(booted, "web") == ["spiffe://example.org/web"]
 
 
 def test_a_users_unit_is_never_taken_for_the_systems(booted: Systemd) -> None:
     """A user who calls a unit web.service is that user's unit, and nothing else."""
-    with up_inside(booted, "[systemd]\n") as up, manager_of_alice(booted):
+    with up_inside(booted, BOTH) as up, manager_of_alice(booted):
         up.register("/web", "systemd:id:web.service")
         up.register("/notes", f"systemd:user_unit:{ALICE}:notes.service")
+        of_alice = f"/user.slice/user-{ALICE}.slice/user@{ALICE}.service"
+        up.register("/alice", f"unix:cgroup:{of_alice}")
+        up.register("/hers", f"unix:cgroup:{of_alice}/app.slice/mine.service")
         folder = booted.inside("/home/alice")
 
         def told(unit: str) -> str:
@@ -171,7 +177,10 @@ def test_a_users_unit_is_never_taken_for_the_systems(booted: Systemd) -> None:
             return (folder / unit).read_text()
 
         assert eventually(lambda: "example.org/notes" in told("notes.service"))
-        assert "no identity issued" in told("web.service")
+        assert "example.org/web" not in told("web.service")
+        mine = told("mine.service")
+        assert "example.org/alice" in mine
+        assert "example.org/hers" not in mine
         assert fetched(booted, "web") == ["spiffe://example.org/web"]
         assert "no identity issued" in fetched(booted, "notes")
 

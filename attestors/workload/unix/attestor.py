@@ -8,7 +8,8 @@
    which is remarked.
 3. The program is named by its path only if the path is the running file (see `executable`), and by
    the SHA-256 of that file.
-4. What needs a thread is waited for until the deadline; what is not found by then is left out, with
+4. The control group counts as far as only root can have named it (see `control_group`).
+5. What needs a thread is waited for until the deadline; what is not found by then is left out, with
    a remark. Fewer selectors never give more identities.
 
 All of it belongs to the caller only if the process still lives afterwards; the agent checks.
@@ -20,6 +21,7 @@ from functools import lru_cache
 
 from attestors.contract import Attested, Failed, Finding, Process
 from attestors.workload.unix.account_names import AccountNames, group_name, user_name
+from attestors.workload.unix.control_group import ControlGroups, mounts_here
 from attestors.workload.unix.credentials import Credentials, Unreadable
 from attestors.workload.unix.executable import TooLarge
 from attestors.workload.unix.grammar import GRAMMAR, NAME
@@ -38,26 +40,33 @@ class Settings:
 
     `discover_workload_path` gives `unix:path` and `unix:sha256`; it is on here and off in SPIRE.
     `workload_size_limit` is in bytes: a larger program is not attested at all; 0 is no limit, and
-    below 0 nothing is hashed.
+    below 0 nothing is hashed. `discover_cgroup` gives `unix:cgroup`, which SPIRE has not.
     """
 
     discover_workload_path: bool = True
     workload_size_limit: int = 0
+    discover_cgroup: bool = False
 
 
 class UnixAttestor:
-    """Gives `unix:uid`, `user`, `gid`, `group`, `supplementary_*`, `path` and `sha256`."""
+    """Gives `unix:uid`, `user`, `gid`, `group`, `supplementary_*`, `path`, `sha256`, `cgroup`."""
 
     name = NAME
     grammar = GRAMMAR
 
     def __init__(
-        self, clock: Clock, users: AccountNames, groups: AccountNames, programs: Programs | None
+        self,
+        clock: Clock,
+        users: AccountNames,
+        groups: AccountNames,
+        programs: Programs | None,
+        control_groups: ControlGroups | None = None,
     ) -> None:
         self._clock = clock
         self._users = users
         self._groups = groups
         self._programs = programs
+        self._control_groups = control_groups
 
     async def attest(self, process: Process, deadline: float) -> Finding:
         """Look at a process until `deadline` (monotonic seconds)."""
@@ -78,8 +87,10 @@ class UnixAttestor:
                 f"and now has uid {found.uid} and gid {found.gid}",
             )
         accounts = await self._accounts(found, deadline)
-        values = accounts.values + program.values
-        return Attested(_selectors(values), accounts.remarks + program.remarks)
+        group = self._control_groups.find(process.proc) if self._control_groups else Found()
+        values = accounts.values + program.values + group.values
+        remarks = accounts.remarks + program.remarks + group.remarks
+        return Attested(_selectors(values), remarks)
 
     async def diagnose(self, deadline: float) -> tuple[Diagnosis, ...]:
         """Say that nothing but the kernel is needed."""
@@ -129,4 +140,5 @@ def create(settings: Settings) -> UnixAttestor:
         AccountNames(user_name, clock),
         AccountNames(group_name, clock),
         programs if settings.discover_workload_path else None,
+        ControlGroups(mounts_here) if settings.discover_cgroup else None,
     )

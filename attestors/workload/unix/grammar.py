@@ -61,5 +61,14 @@ GRAMMAR: Final = SelectorGrammar(
             "the content of the running file, and nothing it loads: of a script that is the "
             "interpreter; whoever may run such a file has the selector too",
         ),
+        SelectorForm(
+            "cgroup",
+            r"cgroup:/[^\n]+",
+            "unix:cgroup:/system.slice/web.service",
+            "the kernel: the control group in which the process is, whole, down to the first that "
+            "root gave to somebody else",
+            "what lies below a group that root gave away; there its owner moves processes about",
+            setting="discover_cgroup",
+        ),
     ),
 )
