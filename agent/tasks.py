@@ -176,8 +176,17 @@ class Tasks:
             raise Refusal(
                 refusal.kind,
                 f"this node was not attested: {refusal.detail}",
-                remedy=refusal.remedy or remedy(Phase.LOST, None),
+                remedy=refusal.remedy or self._remedy_at_first(),
             ) from refusal
+
+    def _remedy_at_first(self) -> str:
+        name = self.joining.attestor
+        if name == "join_token":
+            return remedy(Phase.LOST, None)
+        return (
+            f"compare plugins.node_attestor.{name} in this agent's configuration with the "
+            "server's, and start the agent again"
+        )
 
     async def _stop(self) -> None:
         phase = self.member.standing.value.phase

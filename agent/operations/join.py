@@ -52,6 +52,11 @@ class Joining:
         self._journal = journal
         self._clock = clock
 
+    @property
+    def attestor(self) -> str:
+        """The node attestor that this agent proves itself with."""
+        return self._evidence.name
+
     async def join(self, addresses: tuple[str, ...]) -> str:
         """Attest, take on the bundle, become the holder of the SVID; return where.
 
