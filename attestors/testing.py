@@ -24,6 +24,7 @@ from attestors.contract import (
     NodeVerifier,
     NotApplicable,
     Process,
+    SelectorGrammar,
     SpendToken,
     Verdict,
     WorkloadAttestor,
@@ -56,9 +57,10 @@ class NodeAttestorSuite:
 
     `now` is the time that the verifier is told, `address` where the agent's connection comes from.
     `accepts_any_text` is for payloads that are a secret: nonsense leads to a question, which the
-    server answers with a refusal.
+    server answers with a refusal. `grammar` is the verifier's `GRAMMAR`.
     """
 
+    grammar: SelectorGrammar | None = None
     now: float = 0.0
     address: Address | None = None
     accepts_any_text = False
@@ -80,6 +82,14 @@ class NodeAttestorSuite:
         assert agent.is_under(f"/spire/agent/{verifier.name}")
         assert agent.path != f"/spire/agent/{verifier.name}"
         _judge_selectors(verdict.selectors, verifier.name)
+
+    def test_node_selectors_keep_to_the_grammar(self) -> None:
+        """The grammar describes itself, and every selector given matches one of its forms."""
+        if self.grammar is None:
+            return
+        _judge_grammar(self.grammar, self.verifier().name)
+        for selector in self._held(self.evidence(), self.verifier()).selectors:
+            assert any(re.fullmatch(form.pattern, selector.value) for form in self.grammar.forms)
 
     def test_a_node_that_may_come_again_stays_the_same(self) -> None:
         """Where the same evidence may be given twice, it names the same agent."""
@@ -163,17 +173,8 @@ class WorkloadAttestorSuite:
     def test_the_grammar_describes_itself(self) -> None:
         """Every form has a name of its own, an example it matches, and says what it trusts."""
         attestor = self.attestor()
-        grammar = attestor.grammar
-        assert attestor.name == grammar.type
-        assert len({form.name for form in grammar.forms}) == len(grammar.forms) > 0
-        for form in grammar.forms:
-            example = Selector.parse(form.example)
-            assert example.type == attestor.name
-            assert re.fullmatch(form.pattern, example.value)
-            assert not re.fullmatch(form.pattern, example.value + "\n")
-            assert form.trusts
-            assert ":" not in form.name
-            assert example.value.startswith(f"{form.name}:")
+        assert attestor.grammar.forms
+        _judge_grammar(attestor.grammar, attestor.name)
 
     def test_it_can_say_how_it_is(self) -> None:
         """Asked for a diagnosis it gives one, with a remedy for whatever is not well."""
@@ -227,6 +228,19 @@ class WorkloadAttestorSuite:
             return await attestor.attest(process, SystemClock().monotonic() + seconds)
 
         return asyncio.run(whole())
+
+
+def _judge_grammar(grammar: SelectorGrammar, name: str) -> None:
+    assert grammar.type == name
+    assert len({form.name for form in grammar.forms}) == len(grammar.forms)
+    for form in grammar.forms:
+        example = Selector.parse(form.example)
+        assert example.type == name
+        assert re.fullmatch(form.pattern, example.value)
+        assert not re.fullmatch(form.pattern, example.value + "\n")
+        assert form.trusts
+        assert ":" not in form.name
+        assert example.value.startswith(f"{form.name}:")
 
 
 def _judge_selectors(selectors: Iterable[Selector], name: str) -> None:

@@ -48,6 +48,7 @@ def context() -> VerifierContext:
 
 
 class TestJoinToken(NodeAttestorSuite):
+    grammar = join_token_verifier.GRAMMAR
     accepts_any_text = True
 
     def evidence(self) -> NodeEvidence:
@@ -58,6 +59,7 @@ class TestJoinToken(NodeAttestorSuite):
 
 
 class TestX509pop(NodeAttestorSuite):
+    grammar = x509pop_verifier.GRAMMAR
     now = NOW
     address = ip_address("192.0.2.1")
     usage = (key_usage("digital_signature"), True)
@@ -78,6 +80,7 @@ class TestX509popWithRsa(TestX509pop):
 
 
 class TestX509popInModeSpiffe(NodeAttestorSuite):
+    grammar = x509pop_verifier.GRAMMAR
     now = NOW
 
     def evidence(self) -> NodeEvidence:

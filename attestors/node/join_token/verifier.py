@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from attestors.contract import Address, Conversation, SpendToken, Verdict, VerifierContext
 from attestors.node.join_token import payload as wire
+from attestors.node.join_token.grammar import GRAMMAR
+
+__all__ = ["GRAMMAR", "JoinTokenVerifier", "Settings", "create"]
 
 
 @dataclass(frozen=True, slots=True)

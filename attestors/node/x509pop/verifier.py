@@ -22,12 +22,15 @@ from attestors.contract import Address, Challenge, Conversation, Verdict, Verifi
 from attestors.node.x509pop import leaf as the_leaf
 from attestors.node.x509pop import path_template
 from attestors.node.x509pop import payload as wire
+from attestors.node.x509pop.grammar import GRAMMAR
 from finial.runtime.entropy import Entropy
 from finial.runtime.settings import at_least, setting
 from finial.spiffe import certificate as x509_certificate
 from finial.spiffe.path_validation import validate_path
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import judge_leaf
+
+__all__ = ["GRAMMAR", "Settings", "X509popVerifier", "create"]
 
 _PREHASHED: Final = Prehashed(hashes.SHA256())
 _PSS: Final = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
