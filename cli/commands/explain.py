@@ -14,7 +14,7 @@ from cli.place import ADMIN_SOCKET, Place, find
 from cli.printing import output_option, plain, print_json
 
 F = TypeVar("F", bound=Callable[..., Any])
-DATA_DIR = Path("/var/lib/finial/agent")
+USUAL = (Path("/run/finial/agent.sock"), Path("/var/lib/finial/agent/agent.sock"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +204,7 @@ def _server(
 def _agent_socket(folder: Path | None) -> Path | None:
     if folder is not None:
         return folder / "agent.sock"
-    usual = DATA_DIR / "agent.sock"
-    return usual if usual.exists() else None
+    return next((each for each in USUAL if os.access(each, os.W_OK)), None)
 
 
 def _socket(where: Where) -> Path:

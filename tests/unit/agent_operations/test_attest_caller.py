@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.operations.attest_caller import CallerAttestation, Findings
+from agent.operations.attest_caller import CallerAttestation, Findings, Unserved
 from attestors.contract import Attested, Failed, Finding, NotApplicable, Process, SelectorGrammar
 from finial.runtime.clock import SystemClock
 from finial.runtime.peer import KernelPeer
@@ -44,11 +44,13 @@ def found(*texts: str) -> Attested:
     return Attested(tuple(sorted(selectors(*texts))))
 
 
-def attest(*attestors: Saying, timeout: float = 5.0, peer: Any = None) -> Findings:
+def attest(
+    *attestors: Saying, timeout: float = 5.0, peer: Any = None, required: Sequence[str] = ()
+) -> Findings:
     async def whole() -> Findings:
         ours, theirs = socket.socketpair(socket.AF_UNIX)
         caller = peer or KernelPeer.of(ours)
-        attestation = CallerAttestation(attestors, SystemClock(), timeout)
+        attestation = CallerAttestation(attestors, SystemClock(), timeout, required)
         try:
             return await attestation.attest(caller)
         finally:
@@ -58,9 +60,9 @@ def attest(*attestors: Saying, timeout: float = 5.0, peer: Any = None) -> Findin
     return asyncio.run(whole())
 
 
-def refused(*attestors: Saying, peer: Any = None) -> Refusal:
+def refused(*attestors: Saying, peer: Any = None, required: Sequence[str] = ()) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        attest(*attestors, peer=peer)
+        attest(*attestors, peer=peer, required=required)
     return caught.value
 
 
@@ -110,6 +112,19 @@ def test_one_that_is_late_costs_its_own_selectors_alone() -> None:
     assert findings.selectors == selectors("unix:uid:1")
     assert findings.failures == ("k8s",)
     assert findings.said[1].detail == "it took too long"
+
+
+def test_one_that_is_required_has_to_answer() -> None:
+    """Where an attestor is required, its failure lets the caller wait; not applying is an answer."""
+    broken = Saying("docker", Failed(Kind.UNAVAILABLE, "no daemon"))
+    unix = Saying("unix", found("unix:uid:1"))
+    told = refused(unix, broken, required=["docker"])
+    assert told.kind is Kind.UNAVAILABLE
+    assert isinstance(told, Unserved)
+    assert [each.name for each in told.said] == ["unix", "docker"]
+    assert attest(unix, broken, required=["unix"]).failures == ("docker",)
+    elsewhere = Saying("docker", NotApplicable("no container"))
+    assert attest(unix, elsewhere, required=["docker"]).failures == ()
 
 
 def test_one_that_denies_ends_the_matter() -> None:

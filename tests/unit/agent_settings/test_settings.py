@@ -92,6 +92,15 @@ def test_plugins_are_of_known_types() -> None:
     assert settings.plugin("workload_attestor") == {}
 
 
+def test_a_required_attestor_has_to_run() -> None:
+    """What never runs can be waited for in vain, so that it is an error."""
+    wanted = agent(required_workload_attestors=["docker"])
+    assert "docker" in problems(wanted)
+    plugins = {"workload_attestor": {"docker": {}, "unix": {}}}
+    assert read({**wanted, "plugins": plugins}).agent.required_workload_attestors == ("docker",)
+    assert read(agent(required_workload_attestors=["unix"])).agent
+
+
 def test_the_table_is_required() -> None:
     """A file without [agent] is no agent's configuration."""
     assert "[agent]" in problems({})
