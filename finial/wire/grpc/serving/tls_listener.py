@@ -88,7 +88,10 @@ class TlsListener:
                 ssl_shutdown_timeout=self._limits.goodbye_seconds,
             )
         except (OSError, TimeoutError, ssl.SSLError) as failure:
-            _log.info("no TLS connection with %s: %s", address, failure)
+            # Whoever only looks whether the port is open leaves like that, all day long.
+            left = isinstance(failure, ConnectionError)
+            level = logging.DEBUG if left else logging.INFO
+            _log.log(level, "no TLS connection with %s: %s", address, failure)
         finally:
             self._shares[name] -= 1
             if not self._shares[name]:
