@@ -89,7 +89,7 @@ class TlsListener:
             )
         except (OSError, TimeoutError, ssl.SSLError) as failure:
             # Whoever only looks whether the port is open leaves like that, all day long.
-            left = isinstance(failure, ConnectionError)
+            left = isinstance(failure, ConnectionResetError)
             level = logging.DEBUG if left else logging.INFO
             _log.log(level, "no TLS connection with %s: %s", address, failure)
         finally:
