@@ -10,19 +10,24 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
+from benchmarks.attestation import ATTESTATION, Missing
 from benchmarks.floors import FLOORS
+from benchmarks.matching import explanation, matching
 from benchmarks.measures import MEASURES, Bench, Measure
 from benchmarks.meter import sign_microseconds
 from benchmarks.peers import Peer, built_driver, finial, spire
 from benchmarks.registration import register_caller
-from benchmarks.report import Found, render, store
+from benchmarks.report import ATTESTING, MAIN, Found, render, store
 from benchmarks.scale import SCALE_MEASURES
 
-ALL: dict[str, Measure] = {**MEASURES, **SCALE_MEASURES}
+EXPLAINING: dict[str, Measure] = {"explain beside 500 entries": explanation}
+ALL: dict[str, Measure] = {**MEASURES, **EXPLAINING, **SCALE_MEASURES}
+ALONE = {**FLOORS, **ATTESTATION, "match with 500 entries": matching}
+OF_ATTESTATION = {*ATTESTATION, *EXPLAINING, "match with 500 entries"}
 Start = Callable[[], AbstractContextManager[Peer]]
 
 
@@ -32,22 +37,29 @@ def main() -> int:
     found: Found = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with built_driver() as driver:
         for round_ in range(options.rounds):
-            for name, floor in FLOORS.items():
-                if not options.only or name in options.only:
-                    _note(found, name, "finial", floor(Bench(driver, sign_microseconds())))
+            _measure_alone(found, driver, options.only or ALONE, round_)
             for start in _peers(options):
                 _measure_peer(found, driver, start, _names(options, start, round_), round_)
-    table = render(found)
-    print(table)
-    if options.write:
-        store(table)
+    for name, rows in _tables(found).items():
+        table = render(rows)
+        print(table)
+        if options.write:
+            store(name, table)
     return 0
+
+
+def _tables(found: Found) -> dict[str, Found]:
+    """The tables of RESULTS.md for which something was measured."""
+    tables: dict[str, Found] = {MAIN: {}, ATTESTING: {}}
+    for name, peers in found.items():
+        tables[ATTESTING if name in OF_ATTESTATION else MAIN][name] = peers
+    return {name: rows for name, rows in tables.items() if rows}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", action="append", choices=[*FLOORS, *ALL])
+    parser.add_argument("--only", action="append", choices=[*ALONE, *ALL])
     parser.add_argument("--spire-server", default=os.environ.get("SPIRE_SERVER"))
     parser.add_argument("--spire-agent", default=os.environ.get("SPIRE_AGENT"))
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
@@ -65,6 +77,18 @@ def _names(options: argparse.Namespace, start: Start, round_: int) -> list[str]:
     slow = start is not finial and round_ > 0
     names = MEASURES if slow else ALL
     return [name for name in names if not options.only or name in options.only]
+
+
+def _measure_alone(found: Found, driver: str, names: Collection[str], round_: int) -> None:
+    """The rows that need neither a server nor an agent."""
+    for name, measure in ALONE.items():
+        if name not in names:
+            continue
+        print(f"round {round_ + 1}: {name}", file=sys.stderr, flush=True)
+        try:
+            _note(found, name, "finial", measure(Bench(driver, sign_microseconds())))
+        except Missing as missing:
+            print(f"{name} is left out: {missing}", file=sys.stderr, flush=True)
 
 
 def _measure_peer(found: Found, driver: str, start: Start, names: list[str], round_: int) -> None:

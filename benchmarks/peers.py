@@ -39,6 +39,7 @@ class Peer:
     server_socket: str
     server_address: str
     workload_socket: str
+    agent_socket: str
     agent_path: str
     restart: Callable[[], Restarted]
     """Ends the server and starts it again."""
@@ -73,6 +74,7 @@ def finial() -> Iterator[Peer]:
             server_socket=made["server_socket"],
             server_address=made["grpc_address"],
             workload_socket=made["workload_socket"],
+            agent_socket=made["agent_socket"],
             agent_path=made["agent_id"].removeprefix(f"spiffe://{TRUST_DOMAIN}"),
             restart=lambda: _restart_below(process.pid, made["server_pid"], made["server_socket"]),
         )
@@ -159,6 +161,7 @@ def spire(server: str, agent: str, port: int = 18081) -> Iterator[Peer]:
             server_socket=socket,
             server_address=f"127.0.0.1:{port}",
             workload_socket=str(folder / "agent.sock"),
+            agent_socket="",
             agent_path=f"/spire/agent/join_token/{token}",
             restart=restart,
         )

@@ -10,7 +10,8 @@ from benchmarks.aims import AIMS
 from benchmarks.meter import Spread
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-BEGIN, END = "<!-- the table, written by the tool -->\n", "<!-- the end of the table -->\n"
+MAIN, ATTESTING = "the table", "the table of attestation"
+"""RESULTS.md has two tables, measured at different times; the tool writes between their marks."""
 
 Figures = dict[str, list[float]]
 Found = dict[str, dict[str, Figures]]
@@ -31,11 +32,14 @@ def render(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def store(table: str) -> None:
-    """Put the table into RESULTS.md, in the place of the former one."""
-    before, _, rest = RESULTS.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    RESULTS.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+def store(name: str, table: str) -> None:
+    """Put a table into RESULTS.md, in the place of the former one of that name."""
+    begin, end = f"<!-- {name}, written by the tool -->\n", f"<!-- the end of {name} -->\n"
+    before, found, rest = RESULTS.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    assert found, f"RESULTS.md has no place for {name}"
+    assert ended, f"{name} has no end in RESULTS.md"
+    RESULTS.write_text(f"{before}{begin}\n{table}\n{end}{after}")
 
 
 def _rows(measure: str, peers: dict[str, Figures]) -> Iterator[str]:
@@ -63,7 +67,10 @@ def _spread(figures: Figures, figure: str) -> Spread | None:
 def _show(spread: Spread | None) -> str:
     if spread is None:
         return ""
-    return spread.show(0 if spread.median >= 100 else 2 if spread.median < 10 else 1)
+    if all(float(value).is_integer() for value in spread.values):
+        return spread.show(0)
+    bounds = ((100, 0), (10, 1), (1, 2))
+    return spread.show(next((digits for least, digits in bounds if spread.median >= least), 3))
 
 
 def machine() -> str:
