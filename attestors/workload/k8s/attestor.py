@@ -2,9 +2,9 @@
 
 1. The kernel says by the process's cgroups which container and which pod they are named after. Only
    a cgroup that lies where a kubelet makes them counts (see `placement`).
-2. The kubelet says which pods it runs. It has to know exactly one of the containers that the
-   cgroup's path names, the innermost, and know it in the very pod that the path names: whoever
-   makes a cgroup with somebody else's name below their own container is refused.
+2. The kubelet says which pods it runs. It has to know the container in the very pod that the path
+   names, and nothing may be around it but what is around the agent, too: whoever makes a cgroup
+   with somebody else's name below their own container is refused.
 3. A pod that was just made may not be in the list yet, so the list is asked for again until the
    deadline, or `max_poll_attempts` times. A kubelet that can't be asked is not tried for that long.
 4. What a list says is given to nobody after the list was dropped (see `kubelet`).
@@ -27,6 +27,7 @@ from finial.runtime.clock import Clock
 from finial.spiffe.refusal import Kind, Refusal
 
 MOST_FAILURES: Final = 3
+OWN: Final = "/proc/self"
 
 
 class K8sAttestor:
@@ -39,6 +40,7 @@ class K8sAttestor:
         self._settings = settings
         self._kubelet = kubelet
         self._clock = clock
+        self._nodes = placement.nodes_of(OWN)
 
     async def attest(self, process: Process, deadline: float) -> Finding:
         """Look at a process until `deadline` (monotonic seconds)."""
@@ -83,7 +85,7 @@ class K8sAttestor:
             try:
                 pods = await self._kubelet.pods(deadline - self._clock.monotonic())
                 asked += 1
-                if finding := judge(container, pods, by_container=by_container):
+                if finding := judge(container, pods, self._nodes, by_container=by_container):
                     return finding
                 failed = Failed(
                     Kind.TIMEOUT,

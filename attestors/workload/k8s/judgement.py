@@ -1,18 +1,25 @@
 """What the kubelet's list says of the container that a process's cgroup names; pure."""
 
+from collections.abc import Container as Collection
+
 from attestors.container.locate import Container
 from attestors.contract import Attested, Failed, Finding, NotApplicable
 from attestors.workload.k8s import selectors
 from attestors.workload.k8s.pods import Found, Pods
 from finial.spiffe.refusal import Kind
 
+Chain = tuple[str, ...]
 
-def judge(container: Container, pods: Pods, *, by_container: bool) -> Finding | None:
+
+def judge(
+    container: Container, pods: Pods, nodes: Collection[Chain], *, by_container: bool
+) -> Finding | None:
     """Return what holds, or nothing if the container may still come into the list.
 
+    `nodes` has the containers that the node itself may be in, seen from here, the outermost first.
     Without `by_container` a pod is enough, and its containers are not told apart.
     """
-    contradiction = _inside_another(container, pods) or _opened_later(container, pods)
+    contradiction = _inside_another(container, pods, nodes) or _opened_later(container, pods)
     if contradiction:
         return contradiction
     match pods.with_container(container.id):
@@ -25,14 +32,14 @@ def judge(container: Container, pods: Pods, *, by_container: bool) -> Finding | 
             return Failed(Kind.DENIED, f"the container {container.id} is in the pods {names}")
 
 
-def _inside_another(container: Container, pods: Pods) -> Finding | None:
-    around = [each.id for each in container.outer if pods.with_container(each.id)]
-    if not around:
+def _inside_another(container: Container, pods: Pods, nodes: Collection[Chain]) -> Finding | None:
+    around = tuple(each.id for each in container.outer)
+    if around in nodes:
         return None
-    where = f"inside container {around[0]}, which is the kubelet's"
+    where = f"inside container {around[-1]}" if around else "outside of the node's container"
     if pods.with_container(container.id) or pods.with_uid(container.pod_uid):
         return Failed(Kind.DENIED, f"somebody made a cgroup named after a pod {where}")
-    return NotApplicable(f"the container {container.id} is {where}; it is not itself")
+    return NotApplicable(f"the container {container.id} is {where}, and none of the kubelet's")
 
 
 def _opened_later(container: Container, pods: Pods) -> Finding | None:

@@ -5,7 +5,23 @@ or slice that the whole node lives in. Below a user's slice, and below a systemd
 given its subtree (`Delegate=`), people make cgroups with any name, also that of a victim's pod.
 """
 
-from attestors.container.locate import Container
+from attestors.container import cgroup
+from attestors.container.locate import Container, Contradiction, locate
+
+
+def nodes_of(proc: str) -> frozenset[tuple[str, ...]]:
+    """The containers that the node may be in, for an agent whose folder this is.
+
+    The node is a machine, or a container that the agent is in too (as with kind): around the
+    agent's own container, or around the agent itself. More cannot be seen from here.
+    """
+    try:
+        own = locate(proc)
+    except (Contradiction, cgroup.Malformed, OSError):
+        return frozenset([()])
+    if isinstance(own, Container):
+        return frozenset([tuple(each.id for each in own.outer), own.chain])
+    return frozenset([()])
 
 
 def fault_of(container: Container) -> str | None:

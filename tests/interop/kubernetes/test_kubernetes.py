@@ -192,11 +192,13 @@ def test_a_process_in_a_cgroup_of_its_own_making_is_no_pod(world: World) -> None
     assert fault in explained(world, said)
 
 
-def test_a_cgroup_made_inside_a_container_is_denied(world: World) -> None:
+@pytest.mark.parametrize("whose", ["a pod", "the engine"])
+def test_a_cgroup_made_inside_a_container_is_denied(world: World, whose: str) -> None:
     """Who makes a cgroup with a victim's name below their own container's gets nothing."""
+    container = world.container_of("db") if whose == "a pod" else world.plain_container()
     pod = world.cluster.get("pod", pod_of(world.cluster, "web"), f"--namespace={SHOP}")
     victim = f"kubepods/besteffort/pod{pod['metadata']['uid']}/{world.container_of('web')}"
-    own = Path(f"/sys/fs/cgroup/{hierarchy()}") / cgroup_of(world, world.container_of("db"))
+    own = Path(f"/sys/fs/cgroup/{hierarchy()}") / cgroup_of(world, container)
     said = fetched_in(world, own / victim)
     assert "example.org" not in said
     assert "somebody made a cgroup named after a pod" in explained(world, said) + said

@@ -8,6 +8,7 @@ from typing import Any, Final
 from tests.doubles.programs import ROOT, eventually
 from tests.interop.kubernetes import workloads
 from tests.interop.kubernetes.cluster import NODE, Cluster
+from tests.interop.kubernetes.images import IMAGE
 from tests.interop.kubernetes.workloads import SHOP, Object, pod_of
 
 EXAMPLES: Final = ROOT / "examples/kubernetes"
@@ -95,6 +96,12 @@ class World:
         statuses = pod["status"]["containerStatuses"]
         [found] = [each["containerID"] for each in statuses if each["name"] == name]
         return str(found).removeprefix("docker://")
+
+    def plain_container(self) -> str:
+        """Start a container that is in no pod, and return its ID."""
+        flags = ("--detach", "--network=none", "--entrypoint=/opt/finial/bin/python")
+        said = self.cluster.docker("run", *flags, IMAGE, *workloads.SLEEP[1:])
+        return said.splitlines()[-1]
 
     def ended(self, pod: str, namespace: str = SHOP) -> tuple[str, str]:
         """Wait for the end of a pod: its phase and what it said."""
