@@ -196,6 +196,9 @@ def _nothing(parts: Parts, said: Said, evidence: Evidence) -> Gap:
         why = f"what was found as {parts.kind} is something else"
         return _gap(parts, Cause.ANOTHER_VALUE, why, evidence, _nearest(parts, found))
     about = [each for each in said.remarks if parts.form in re.split(r"[^\w-]+", each)]
+    form = evidence.form(parts)
+    if not about and form is not None and form.setting:
+        about = [f"it is given where the attestor's setting {form.setting} asks for it"]
     remarks = "; ".join(about or said.remarks)
     why = f"no {parts.kind} was found" + (f": {remarks}" if remarks else "")
     return _gap(parts, Cause.NOTHING_LIKE_IT, why, evidence)

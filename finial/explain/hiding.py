@@ -41,6 +41,11 @@ class Form(Protocol):
         ...
 
     @property
+    def setting(self) -> str:
+        """The attestor's setting without which it is never given, empty if there is none."""
+        ...
+
+    @property
     def secret(self) -> bool:
         """Whether its values are never shown."""
         ...

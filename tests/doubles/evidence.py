@@ -7,10 +7,15 @@ from finial.spiffe.selector import Selector
 
 
 def form(
-    type_: str, name: str, pattern: str, example: str, *, secret: bool = False
+    type_: str, name: str, pattern: str, example: str, *, secret: bool = False, setting: str = ""
 ) -> SelectorForm:
     return SelectorForm(
-        name, f"{name}:{pattern}", f"{type_}:{name}:{example}", f"the {name}'s owner", secret=secret
+        name,
+        f"{name}:{pattern}",
+        f"{type_}:{name}:{example}",
+        f"the {name}'s owner",
+        secret=secret,
+        setting=setting,
     )
 
 
@@ -21,6 +26,7 @@ GRAMMARS: Grammars = {
         form("unix", "gid", r"\d{1,10}", "1000"),
         form("unix", "supplementary_gid", r"\d{1,10}", "2000"),
         form("unix", "path", r"/.+", "/usr/bin/web"),
+        form("unix", "cgroup", r"/.+", "/system.slice", setting="discover_cgroup"),
     ),
     "docker": (
         form("docker", "label", r"[^:]+:.*", "app:web"),

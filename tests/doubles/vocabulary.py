@@ -17,6 +17,7 @@ class SmallForm:
     example: str
     trusts: str = "the kernel."
     secret: bool = False
+    setting: str = ""
 
 
 def form(type_: str, name: str, pattern: str, example: str, *, secret: bool = False) -> SmallForm:

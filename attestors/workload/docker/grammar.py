@@ -35,6 +35,7 @@ GRAMMAR: Final = SelectorGrammar(
             f"the engine, and {_CREATOR}; given only for the variables that the setting env names",
             "that the process still has that environment",
             secret=True,
+            setting="env",
         ),
         SelectorForm(
             "image_env",
@@ -43,6 +44,7 @@ GRAMMAR: Final = SelectorGrammar(
             f"the engine for the image that runs, and {_IMAGE}",
             "who built the image",
             secret=True,
+            setting="env",
         ),
         SelectorForm(
             "image_id",

@@ -51,6 +51,7 @@ class _SpiffeIdForm:
     example: str = "spiffe_id:spiffe://example.org/spire/agent/x509pop/0123"
     trusts: str = "the server, which gives it to nobody but the agent of that ID"
     secret: bool = False
+    setting: str = ""
 
 
 SPIFFE_ID: Final = SelectorType.of("spiffe_id", _SpiffeIdForm())

@@ -183,6 +183,21 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             "no unix:path was found: the program cannot be looked at",
         ),
         (
+            "unix:cgroup:/system.slice/web.service",
+            [attested("unix", "uid:1", remarks=("the path is unknown",))],
+            Cause.NOTHING_LIKE_IT,
+            "",
+            "no unix:cgroup was found: it is given where the attestor's setting discover_cgroup "
+            "asks for it",
+        ),
+        (
+            "unix:cgroup:/system.slice/web.service",
+            [attested("unix", "uid:1", remarks=("no unix:cgroup: it is in the root group",))],
+            Cause.NOTHING_LIKE_IT,
+            "",
+            "no unix:cgroup was found: no unix:cgroup: it is in the root group",
+        ),
+        (
             "docker:label:app:web",
             [failed("docker", "no engine answers at /run/docker.sock")],
             Cause.FAILED,
