@@ -81,7 +81,7 @@ def _require_stream(world: World, node: Node) -> None:
         raise Refusal(
             Kind.UNAVAILABLE,
             f"agent {node.id} is away: {_since(world, node)}",
-            remedy="on its node: finial explain; finial doctor says why it is not connected",
+            remedy=_remedy(node),
         )
     if EXPLAIN not in streams[-1].capabilities:
         raise Refusal(
@@ -89,6 +89,12 @@ def _require_stream(world: World, node: Node) -> None:
             f"agent {node.id} explains nothing: it is older than its server",
             remedy="bring the agent up to the server's version",
         )
+
+
+def _remedy(node: Node) -> str:
+    if node.banned:
+        return f"to let it join again: finial agent evict {node.id}"
+    return "on its node: finial explain; finial doctor says why it is not connected"
 
 
 def _since(world: World, node: Node) -> str:
