@@ -1,5 +1,6 @@
 """`finial doctor`: look at everything an agent and a server depend on, and say what to do."""
 
+import os
 from pathlib import Path
 
 import click
@@ -22,7 +23,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--agent-config", type=_FILE, help="/etc/finial/agent.toml if it exists.")
 @click.option("--ca-config", type=_FILE, help="/etc/finial/ca.toml if it exists.")
 @click.option("--agent", metavar="URI", help="The agent's agent.sock, as unix:///path.")
-@click.option("--server", metavar="ADDRESS", help="unix:///path/admin.sock or https://host:port.")
+@click.option(
+    "--server",
+    metavar="ADDRESS",
+    help="unix:///path/admin.sock or https://host:port [FINIAL_SERVER].",
+)
 @click.option("--token-file", metavar="FILE", help="An API token, for https.")
 @click.option("--bundle", metavar="FILE", help="The CA certificates that prove the server.")
 @click.option(
@@ -58,6 +63,8 @@ def doctor(
     from finial.explain.checkup import worst
     from finial.explain.diagnosis import Diagnosis, Health
 
+    if not (directory or server or agent_config or ca_config or agent):
+        server = os.environ.get("FINIAL_SERVER")
     sides = find_sides(
         Named(
             Path(directory).absolute() if directory else None,

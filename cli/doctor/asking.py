@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cli.doctor.configuration import AS_ROOT, DENIED
 from cli.place import Place
 from finial.explain.checkup import failed, judge_room
 from finial.explain.diagnosis import Diagnosis, Health
@@ -60,7 +61,8 @@ def away(check: str, refusal: Refusal, start: str) -> Diagnosis:
             detail="it answers, and is too old to diagnose itself",
             remedy="upgrade it",
         )
-    return failed(check, f"it does not answer: {refusal.detail}", f"is it running? {start}")
+    remedy = AS_ROOT if DENIED in refusal.detail else f"is it running? {start}"
+    return failed(check, f"it does not answer: {refusal.detail}", remedy)
 
 
 def judge_from_outside(folders: list[Path], *, of_agent: bool) -> Iterator[Diagnosis]:

@@ -10,6 +10,8 @@ from finial.explain.diagnosis import Diagnosis
 from finial.runtime.settings import SettingsError
 
 CONFIGURATION: Final = "configuration"
+DENIED: Final = "Permission denied"
+AS_ROOT: Final = "run the command as root or as the program's user"
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -36,7 +38,8 @@ def _judge(file: Path, read: Callable[[], Any]) -> Iterator[Diagnosis]:
     except SettingsError as wrong:
         for problem in wrong.problems:
             where = "" if str(file) in problem else f"{file}: "
-            yield failed(CONFIGURATION, f"{where}{problem}", "correct it and start the program")
+            remedy = AS_ROOT if DENIED in problem else "correct it and start the program"
+            yield failed(CONFIGURATION, f"{where}{problem}", remedy)
         return
     except (OSError, ValueError) as fault:
         yield failed(CONFIGURATION, f"{file}: {fault}")

@@ -62,12 +62,16 @@ def judge_federated(held: Holdings, now: float) -> Iterator[Diagnosis]:
         check = f"bundle of {domain.name}"
         if bundle is None:
             yield failed(
-                check, "entries federate with it, and there is none", "finial bundle --help"
+                check,
+                "entries federate with it, and there is none",
+                "store that trust domain's bundle on the server",
             )
         elif bundle.x509_authorities and all(
             each.not_after <= now for each in bundle.x509_authorities
         ):
-            yield failed(check, "all its authorities have expired", "store its present bundle")
+            yield failed(
+                check, "all its authorities have expired", "store its present bundle on the server"
+            )
 
 
 def judge_identities(

@@ -1,5 +1,6 @@
 """The REST application: its routes, how it refuses, and its own description."""
 
+import asyncio
 import logging
 from functools import partial
 from typing import Any, Final
@@ -57,6 +58,7 @@ def application(world: World, vitals: Vitals) -> Application:
     framework.state.world = world
     framework.state.vitals = vitals
     framework.state.description = describe()
+    framework.state.diagnosing = asyncio.Lock()
     return Bounds(framework, partial(is_known, world))
 
 

@@ -66,7 +66,7 @@ def judge_federated(world: World) -> Diagnosis:
         return warning(
             FEDERATION,
             f"all authorities have expired in the bundle of {some(gone)}",
-            "store its present bundle",
+            "store its present bundle on the server",
         )
     return ok(
         FEDERATION,

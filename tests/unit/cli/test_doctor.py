@@ -154,9 +154,11 @@ def test_who_does_not_answer_is_said_to_be_away_denying_or_old() -> None:
     start = "finial agent run"
     gone = away("agent", Refusal(Kind.UNAVAILABLE, "refused"), start)
     denied = away("agent", Refusal(Kind.DENIED, "uid 5", remedy="be root"), start)
+    shut = away("server", Refusal(Kind.UNAVAILABLE, "[Errno 13] Permission denied"), start)
     old = away("agent", Refusal(Kind.UNIMPLEMENTED, "what?"), start)
     assert (gone.health, start in gone.remedy) == (Health.FAILED, True)
     assert (denied.health, denied.remedy) == (Health.FAILED, "be root")
+    assert (shut.health, "as root" in shut.remedy) == (Health.FAILED, True)
     assert old.health is Health.WARNING
 
 

@@ -19,4 +19,6 @@ Reader = Annotated[
 @router.get("/doctor")
 async def doctor(request: Request, caller: Reader) -> Diagnoses:
     """Look at everything that the server depends on, and say what to do where it is not well."""
-    return Diagnoses.of(await diagnose(world_of(request)))
+    # It reads the whole ledger, so one at a time and no more.
+    async with request.app.state.diagnosing:
+        return Diagnoses.of(await diagnose(world_of(request)))
