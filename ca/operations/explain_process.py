@@ -105,7 +105,7 @@ def _since(world: World, node: Node) -> str:
         return f"its SVID expired {span(now - node.expires_at)} ago"
     if left is not None:
         return f"its stream ended {span(now - left)} ago"
-    return "it has opened no stream since this server started (an agent of SPIRE never does)"
+    return "it has opened no stream to this server since that started (an agent of SPIRE has none)"
 
 
 def _read(answer: Answer, agent: SpiffeId) -> Explanation:

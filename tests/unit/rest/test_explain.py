@@ -138,7 +138,7 @@ def test_an_agent_that_is_away_is_said_to_be(tmp_path: Path) -> None:
             assert found["type"].endswith("unavailable")
             return str(found["detail"])
 
-        assert "has opened no stream since this server started" in await away()
+        assert "has opened no stream to this server" in await away()
         stream = await follow(agent, "explain")
         await stream.end()
         await settle(50)

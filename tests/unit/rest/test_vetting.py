@@ -69,7 +69,9 @@ def test_changes_are_checked_too(tmp_path: Path) -> None:
     async def act(desk: Desk) -> None:
         answer = await desk.ask("POST", "/v1/entries", TYPO, params={"force": "true"})
         path = answer.headers["location"]
-        assert (await desk.ask("PATCH", path, {"hint": "x"})).status_code == 200
+        hinted = await desk.ask("PATCH", path, {"hint": "x"})
+        assert hinted.status_code == 200
+        assert "no agent" in hinted.json()["warnings"][0]
         wrong = {"selectors": ["unix:uidd:1000", "k8s_pod:x"]}
         found = problem(await desk.ask("PATCH", path, wrong), 400)
         assert found["value"] == "k8s_pod:x"

@@ -12,10 +12,10 @@ from ca.api.rest.shapes.entry import (
     Batch,
     BatchAnswer,
     BatchItem,
-    CreatedEntry,
     EntryDocument,
     EntryPatch,
     NewEntry,
+    WrittenEntry,
 )
 from ca.api.rest.shapes.entry_query import entry_filter
 from ca.api.rest.shapes.paging import DEFAULT_SIZE, Size, Token
@@ -53,7 +53,7 @@ async def create_entry(
     caller: Writer,
     body: NewEntry,
     force: Force = False,
-) -> CreatedEntry:
+) -> WrittenEntry:
     """Register a workload: which SPIFFE ID it gets, under which node, by which selectors.
 
     Selectors that no attestor gives are refused, unless `force` insists.
@@ -63,10 +63,7 @@ async def create_entry(
     entry = _or_refuse(created)
     response.headers["ETag"] = etag(entry.revision_number)
     response.headers["Location"] = f"/v1/entries/{entry.id}"
-    document = EntryDocument.of(entry)
-    return CreatedEntry.model_construct(
-        **dict(document), warnings=list(Adviser(world).warnings(entry))
-    )
+    return WrittenEntry.with_warnings(entry, Adviser(world).warnings(entry))
 
 
 @router.get("/entries")
@@ -140,13 +137,17 @@ async def update_entry(
     body: EntryPatch,
     if_match: IfMatch = None,
     force: Force = False,
-) -> EntryDocument:
-    """Change one entry by a merge patch, if it still has the revision in If-Match."""
+) -> WrittenEntry:
+    """Change one entry by a merge patch, if it still has the revision in If-Match.
+
+    Further selectors that no attestor gives are refused, unless `force` insists.
+    """
+    world = world_of(request)
     change = EntryChange(entry_id, body.apply, expected_revision(if_match))
-    [updated] = await update_entries(world_of(request), caller.actor, [change], _vetting(force))
+    [updated] = await update_entries(world, caller.actor, [change], _vetting(force))
     entry = _or_refuse(updated)
     response.headers["ETag"] = etag(entry.revision_number)
-    return EntryDocument.of(entry)
+    return WrittenEntry.with_warnings(entry, Adviser(world).warnings(entry))
 
 
 @router.delete("/entries/{entry_id}", status_code=204)
@@ -179,8 +180,8 @@ def _item(adviser: Adviser, result: Entry | Refusal | None, status: int) -> Batc
         case None:
             return BatchItem(status=status)
         case Entry():
-            said = adviser.warnings(result) if status == 201 else ()
-            return BatchItem(status=status, entry=EntryDocument.of(result), warnings=list(said))
+            said = list(adviser.warnings(result))
+            return BatchItem(status=status, entry=EntryDocument.of(result), warnings=said)
         case Refusal():
             problem = Problem.of(result)
             existing = EntryDocument.of(result.entry) if isinstance(result, SimilarEntry) else None

@@ -1,5 +1,6 @@
 """Registration entries as documents; members are named as in SPIRE's `types.Entry`."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Self
 
 import msgspec
@@ -156,10 +157,15 @@ class EntryDocument(EntryBody):
         )
 
 
-class CreatedEntry(EntryDocument):
-    """An entry that was just created, with what its author may not have meant."""
+class WrittenEntry(EntryDocument):
+    """An entry that was just created or changed, with what its author may not have meant."""
 
     warnings: list[str] = []
+
+    @classmethod
+    def with_warnings(cls, entry: Entry, warnings: Iterable[str]) -> Self:
+        """Write a value as a document."""
+        return cls.model_construct(**dict(EntryDocument.of(entry)), warnings=list(warnings))
 
 
 class PatchItem(Shape):
