@@ -18,6 +18,8 @@ from finial.wire.grpc.call import Call
 
 _PLAIN = frozenset({Kind.INVALID, Kind.UNIMPLEMENTED})
 """Refusals that say all there is: the request was wrong, whoever sent it."""
+_ENDED = "let the process live until it is answered"
+_OUTSIDE = "let the agent see the process: run it in the host's PID namespace (pid: host, hostPID)"
 log = logging.getLogger("finial.agent.refusals")
 
 
@@ -78,19 +80,18 @@ class CallRecords:
             self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
         return marked(refusal, attempt.refusal)
 
-    def unseen(self, uid: int, gid: int, why: str) -> None:
-        """Record a connection that was closed because nobody can be seen at its other end."""
+    def unseen(self, caller: Process, why: str) -> None:
+        """Record a connection that was closed because nobody is seen at its other end."""
         attempt = self._memory.refused(
-            Process(0, uid, gid),
+            caller,
             method="",
             said=(),
             reason=why,
-            remedy="let the agent see the workload: run it in the PID namespace of its host, such "
-            "as by hostPID: true or pid: host",
+            remedy=_ENDED if caller.pid else _OUTSIDE,
             now=self._clock.now(),
         )
         if attempt.count == 1:
-            log.info("closed a connection of uid %d: %s (refusal %s)", uid, why, attempt.refusal)
+            log.info("closed a connection of uid %d: %s", caller.uid, why)
 
 
 def marked(refusal: Refusal, id_: str) -> Refusal:

@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.api.call_records import CallRecords
 from agent.api.gate import Gate
+from agent.attestation.attempt import Caller
 from agent.events.measures import Measures
 from agent.settings import Agent
 from finial.runtime.clock import Clock
@@ -105,7 +106,7 @@ def make_listeners(
 
 
 def identify(
-    transport: asyncio.BaseTransport, unseen: Callable[[int, int, str], None] | None = None
+    transport: asyncio.BaseTransport, unseen: Callable[[Caller, str], None] | None = None
 ) -> KernelPeer:
     """Ask the kernel who connected, once, at accept; `unseen` is told of who cannot be seen.
 
@@ -116,8 +117,7 @@ def identify(
         return KernelPeer.of(connected)
     except PeerGone as gone:
         if unseen is not None:
-            _, uid, gid = credentials(connected)
-            unseen(uid, gid, str(gone))
+            unseen(Caller(*credentials(connected)), str(gone))
         raise Refusal(Kind.UNAUTHENTICATED, str(gone)) from gone
     except OSError as error:
         raise Refusal(Kind.EXHAUSTED, f"the caller cannot be identified: {error}") from error

@@ -68,4 +68,7 @@ def make_attesting(
         tuple(each.name for each in attestors),
         clock,
     )
-    return Attesting(attestation, memory, Explaining(memory, attestation, situating.now, clock))
+    explaining = Explaining(
+        memory, attestation, situating.now, endpoint=agent.workload_socket, clock=clock
+    )
+    return Attesting(attestation, memory, explaining)

@@ -23,10 +23,10 @@ _AS_NEAR: Final = 1.5
 
 
 def causes(reading: Reading) -> tuple[str, ...]:
-    """Say what stands in the way; nothing if the process is served."""
+    """Say what stands in the way; of a process that is served, what it might have had besides."""
     attempt = reading.attempt
     if not attempt.reason and reading.would_be_served:
-        return ()
+        return (*_silent(reading), *_blocked(reading))
     found = [*_reason(reading), *_not_synced(reading), *_attestors(reading)]
     if attempt.said and reading.situation.holdings.synced:
         found += [*_entries(reading), *_cut_off(reading)]
@@ -51,10 +51,14 @@ def _not_synced(reading: Reading) -> Iterator[str]:
     yield f"this agent has never learned its entries from its server {situation.server}{why}"
 
 
-def _attestors(reading: Reading) -> Iterator[str]:
+def _silent(reading: Reading) -> Iterator[str]:
     for said in reading.silent:
         verb = "denied this process" if said.status == DENIED else "failed"
         yield f"the attestor {said.name} {verb}: {said.detail}"
+
+
+def _attestors(reading: Reading) -> Iterator[str]:
+    yield from _silent(reading)
     if reading.attempt.said and not reading.evidence.selectors:
         silent = (s for s in reading.attempt.said if s.status != ATTESTED)
         why = "; ".join(f"{each.name}: {each.detail}" for each in silent)
@@ -78,9 +82,7 @@ def _matching(reading: Reading) -> Iterator[str]:
     attempt, ids = reading.attempt, [str(each.spiffe_id) for each, _ in reading.matches]
     if reading.lacks_what_it_asked_for:
         yield f"it asked for {attempt.asked_for}, and its entries grant {some(ids)}"
-    for entry, state in reading.matches:
-        if state.blocks:
-            yield f"the entry {entry.id} for {entry.spiffe_id} matches, but {state.words}"
+    yield from _blocked(reading)
     if attempt.reason.startswith(NO_IDENTITY) and not reading.lacks_what_it_asked_for:
         entry = reading.matches[0][0]
         since = span(reading.situation.now - attempt.last_at)
@@ -88,6 +90,12 @@ def _matching(reading: Reading) -> Iterator[str]:
             f"the entry {entry.id} for {entry.spiffe_id} matches by now: it came to this agent, or "
             f"was changed, after the refusal {since} ago"
         )
+
+
+def _blocked(reading: Reading) -> Iterator[str]:
+    for entry, state in reading.matches:
+        if state.blocks:
+            yield f"the entry {entry.id} for {entry.spiffe_id} matches, but {state.words}"
 
 
 def _lost(reading: Reading) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """From an attempt to the document that explains it."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -25,9 +26,7 @@ def explain(attempt: Attempt, situation: Situation) -> Explanation:
 def foresee(attempt: Attempt, situation: Situation) -> Explanation:
     """Explain what a process would be answered, which has not asked or asks no more."""
     reading = Reading(attempt, situation)
-    served = reading.would_be_served and not attempt.reason
-    outcome = Outcome.WOULD_BE_SERVED if served else Outcome.WOULD_BE_REFUSED
-    return _explanation(reading, outcome)
+    return _explanation(reading, _foreseen(reading))
 
 
 def summary(attempt: Attempt, agent_id: str) -> Explanation:
@@ -45,28 +44,38 @@ def summary(attempt: Attempt, agent_id: str) -> Explanation:
     )
 
 
-def for_itself(explanation: Explanation, last: Attempt | None) -> Explanation:
+def for_itself(attempt: Attempt, situation: Situation, last: Attempt | None) -> Explanation:
     """What a process may read about itself, with the last refusal that it had.
 
     Its selectors, its identities, the reason and the id; nothing of other entries, and nothing of
     the node that its attestors met with.
     """
-    attestors = tuple(
-        AttestorReport(name=each.name, status=each.status, selectors=each.selectors)
-        for each in explanation.attestors
+    reading = Reading(attempt, situation)
+    told = last if last is not None and last.reason else None
+    return Explanation(
+        agent_id=situation.agent_id,
+        process=_process(attempt),
+        outcome=_foreseen(reading),
+        first_at=attempt.first_at,
+        last_at=attempt.last_at,
+        reason="" if told is None else told.reason,
+        refusal="" if told is None else told.refusal,
+        attestors=tuple(
+            AttestorReport(name=each.name, status=each.status, selectors=each.selectors)
+            for each in _reports(reading)
+        ),
+        matches=tuple(entry_report(each, reading.evidence) for each, _ in reading.matches),
     )
-    refused = last is not None and bool(last.reason)
-    return msgspec.structs.replace(
-        explanation,
-        attestors=attestors,
-        matches=tuple(msgspec.structs.replace(each, state="") for each in explanation.matches),
-        nearest=(),
-        elsewhere=(),
-        causes=(),
-        fixes=(),
-        reason=last.reason if last is not None and refused else "",
-        refusal=last.refusal if last is not None and refused else "",
-    )
+
+
+def _foreseen(reading: Reading) -> Outcome:
+    served = reading.would_be_served and not reading.attempt.reason
+    return Outcome.WOULD_BE_SERVED if served else Outcome.WOULD_BE_REFUSED
+
+
+def _reports(reading: Reading) -> Iterator[AttestorReport]:
+    hiding = reading.evidence.hiding
+    return (_bounded(each.report(hiding)) for each in reading.attempt.said)
 
 
 def _explanation(reading: Reading, outcome: Outcome) -> Explanation:
@@ -81,7 +90,7 @@ def _explanation(reading: Reading, outcome: Outcome) -> Explanation:
         method=attempt.method,
         reason=attempt.reason,
         refusal=attempt.refusal,
-        attestors=tuple(_bounded(each.report(evidence.hiding)) for each in attempt.said),
+        attestors=tuple(_reports(reading)),
         matches=tuple(entry_report(e, evidence, (), state.words) for e, state in reading.matches),
         nearest=tuple(
             each.report(

@@ -33,7 +33,7 @@ def fixes(reading: Reading) -> tuple[Fix, ...]:
     """Say what to do; nothing if the process is served."""
     attempt, situation = reading.attempt, reading.situation
     if not attempt.reason and reading.would_be_served:
-        return ()
+        return tuple(_attestors(reading))
     found = []
     if attempt.remedy:
         found.append(Fix(what=attempt.remedy))
@@ -113,6 +113,15 @@ def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
             what=f"let this agent run the attestor {name}: put the table "
             f"[plugins.workload_attestor.{name}] into its configuration and start it again"
         )
+    clues = dict.fromkeys((e.cause, e.wanted.type, e.clue) for e in near.gaps if e.clue)
+    for cause, name, clue in clues:
+        what = (
+            f"let the agent's configuration say so by {clue} in the table "
+            f"[plugins.workload_attestor.{name}]"
+            if cause is Cause.SETTING
+            else f"let the attestor {name} see what it could not: {clue}"
+        )
+        yield Fix(what=what)
     lacking = [shown(each.wanted) for each in near.gaps if each.cause in _THE_PROCESS]
     if lacking:
         yield Fix(

@@ -81,4 +81,6 @@ class Situation:
         failing = self.troubles.get(SYNCHRONISATION)
         if failing is not None or self.connected:
             return failing
-        return self.troubles.get(STREAM)
+        ended = self.troubles.get(STREAM)
+        # Whoever has compared since the stream ended has had word all the same.
+        return ended if ended is not None and self.last_sync <= ended.since else None

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,7 @@ from agent.attestation.memory import Memory
 from agent.attestation.situation import Situation
 from agent.operations.attest_caller import CallerAttestation, Unserved, check
 from agent.operations.processes import Running, caller_of, ended, running
-from finial.explain.explanation import Explanation, Outcome
+from finial.explain.explanation import Explanation, Fix, Outcome
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer, PeerGone
 from finial.spiffe.refusal import Kind, Refusal
@@ -39,11 +40,14 @@ class Explaining:
         memory: Memory,
         attestation: CallerAttestation,
         situation: Callable[[], Situation],
+        *,
+        endpoint: Path,
         clock: Clock,
     ) -> None:
         self._memory = memory
         self._attestation = attestation
         self._situation = situation
+        self._endpoint = endpoint
         self._clock = clock
         self._room = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
@@ -87,7 +91,9 @@ class Explaining:
             return with_cause(told, f"process {pid} has ended since")
         if attempt is None or process.since > attempt.last_at + SAME_PROCESS:
             cause = f"process {pid} has asked this agent for nothing yet"
-            return with_cause(await self._foreseen(process), cause)
+            fix = f"see that it asks here: SPIFFE_ENDPOINT_SOCKET=unix://{self._endpoint}"
+            told = with_cause(await self._foreseen(process), cause)
+            return msgspec.structs.replace(told, fixes=(Fix(what=fix), *told.fixes))
         attempt.caller = process.caller
         told = await self._explained(explain, attempt)
         if attempt.reason:
@@ -112,7 +118,7 @@ class Explaining:
         last = self._memory.of_pid(peer.pid)
         if last is not None and last.caller.uid != peer.uid:
             last = None
-        return for_itself(await self._explained(foresee, attempt), last)
+        return for_itself(attempt, self._situation(), last)
 
     def refusals(self, limit: int) -> list[Explanation]:
         """List the newest refusals, the newest first, at most 100."""

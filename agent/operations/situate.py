@@ -36,6 +36,7 @@ class Situating:
             phase=self.member.standing.value.phase,
             server=self.address(),
             connected=self.link.connected,
+            last_sync=self.link.last_sync,
             troubles=dict(self.link.troubles),
             unsigned=self.unsigned(),
         )

@@ -39,6 +39,8 @@ class Cause(enum.Enum):
     UNKNOWN_FORM = 0.3
     IMPOSSIBLE = 0.35
     FAILED = 0.4
+    SETTING = 0.42
+    REMARKED = 0.45
     UNKNOWN_TYPE = 0.5
     NOT_RUNNING = 0.55
     NOTHING_LIKE_IT = 0.7
@@ -49,7 +51,8 @@ class Cause(enum.Enum):
 class Gap:
     """One selector that an entry wants and a process has not; `closest` is what was found.
 
-    `likeness` says from 0 to 1 how alike both are spelled.
+    `likeness` says from 0 to 1 how alike both are spelled; `clue` is the attestor's setting, or
+    what it remarked, where that is why.
     """
 
     wanted: Selector
@@ -58,6 +61,7 @@ class Gap:
     closest: Selector | None = None
     distance: float = 1.0
     likeness: float = 0.0
+    clue: str = ""
 
     def report(self, hiding: Hiding) -> MissingSelector:
         """Write it for others to read."""
@@ -186,6 +190,9 @@ def _another_key(parts: Parts, evidence: Evidence) -> Gap | None:
         why = f"{parts.kind} has no {parts.key!r} here, but {near[0]!r}"
         return _gap(parts, Cause.ANOTHER_KEY, why, evidence, _nearest(parts, found))
     why = f"{parts.kind} has no {parts.key!r} here; there are {_listed(sorted(keys))}"
+    setting = _setting(parts, evidence)
+    if setting:
+        why += f", as far as the attestor's setting {setting} asks for them"
     return _gap(parts, Cause.NOTHING_LIKE_IT, why, evidence)
 
 
@@ -195,13 +202,22 @@ def _nothing(parts: Parts, said: Said, evidence: Evidence) -> Gap:
     if found:
         why = f"what was found as {parts.kind} is something else"
         return _gap(parts, Cause.ANOTHER_VALUE, why, evidence, _nearest(parts, found))
+    why = f"no {parts.kind} was found"
     about = [each for each in said.remarks if parts.form in re.split(r"[^\w-]+", each)]
-    form = evidence.form(parts)
-    if not about and form is not None and form.setting:
-        about = [f"it is given where the attestor's setting {form.setting} asks for it"]
+    setting = _setting(parts, evidence)
+    if setting and not about:
+        why += f": it is given where the attestor's setting {setting} asks for it"
+        return Gap(parts.selector, Cause.SETTING, why, None, Cause.SETTING.value, clue=setting)
     remarks = "; ".join(about or said.remarks)
-    why = f"no {parts.kind} was found" + (f": {remarks}" if remarks else "")
+    if remarks:
+        why += f": {remarks}"
+        return Gap(parts.selector, Cause.REMARKED, why, None, Cause.REMARKED.value, clue=remarks)
     return _gap(parts, Cause.NOTHING_LIKE_IT, why, evidence)
+
+
+def _setting(parts: Parts, evidence: Evidence) -> str:
+    form = evidence.form(parts)
+    return "" if form is None else form.setting
 
 
 def _gap(

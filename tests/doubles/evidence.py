@@ -31,7 +31,7 @@ GRAMMARS: Grammars = {
     "docker": (
         form("docker", "label", r"[^:]+:.*", "app:web"),
         form("docker", "image_label", r"[^:]+:.*", "app:web"),
-        form("docker", "env", r"[^=]+=.*", "STAGE=test", secret=True),
+        form("docker", "env", r"[^=]+=.*", "STAGE=test", secret=True, setting="env"),
         form("docker", "image_id", r".+", "sha256:5f5f"),
     ),
     "k8s": (form("k8s", "pod-name", r".+", "web-0"), form("k8s", "ns", r".+", "shop")),

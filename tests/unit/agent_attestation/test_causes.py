@@ -41,6 +41,66 @@ def asked_in_vain(reason: str, *said: Said, **changes: Any) -> Any:
 
 SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
     "served": (reading(WEB, of=attempt(UNIX, reason="")), [], []),
+    "served by what one attestor found": (
+        reading(WEB, signed=False, unsigned={}, of=attempt(UNIX, NO_ENGINE, reason="")),
+        ["the attestor docker failed: no engine answers at /run/docker.sock"],
+        ["finial doctor"],
+    ),
+    "served in part": (
+        reading(
+            WEB,
+            entitlement("db", "unix:gid:100"),
+            signed=False,
+            unsigned={"db": "the entry has expired"},
+            of=attempt(UNIX, reason=""),
+        ),
+        [
+            "the entry db for spiffe://example.org/db matches, but the server signs no X.509-SVID "
+            "for it: the entry has expired"
+        ],
+        [],
+    ),
+    "something that could not be seen": (
+        reading(
+            entitlement("web", "unix:path:/usr/bin/web", "unix:uid:1000"),
+            said=(attested("unix", "uid:1000", remarks=("the program cannot be looked at",)),),
+        ),
+        [
+            "the entry web for spiffe://example.org/web asks for unix:path:/usr/bin/web, but no "
+            "unix:path was found: the program cannot be looked at (1 other selector of it met)"
+        ],
+        ["let the attestor unix see what it could not: the program cannot be looked at", REGISTER],
+    ),
+    "something that a setting asks for": (
+        reading(entitlement("web", "unix:cgroup:/web.slice")),
+        [
+            "the entry web for spiffe://example.org/web asks for unix:cgroup:/web.slice, but no "
+            "unix:cgroup was found: it is given where the attestor's setting discover_cgroup asks "
+            "for it"
+        ],
+        [
+            "let the agent's configuration say so by discover_cgroup in the table "
+            "[plugins.workload_attestor.unix]",
+            REGISTER,
+        ],
+    ),
+    "a stream that ended, and comparisons since": (
+        reading(connected=False, last_sync=NOW - 1, troubles={STREAM: AWAY}),
+        [f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}"],
+        [REGISTER],
+    ),
+    "a stream that ended, and no word since": (
+        reading(WEB, signed=False, connected=False, troubles={STREAM: AWAY}, of=attempt(UNIX)),
+        [
+            "the entry web for spiffe://example.org/web matches, but since 1 min 30 s no "
+            "X.509-SVID can be signed: connection refused",
+            "the entry web for spiffe://example.org/web matches by now: it came to this agent, or "
+            "was changed, after the refusal 1 min ago",
+            "this agent has had no word of its server ca:8081 for 1 min 30 s, so that what was "
+            "registered since is not known here: connection refused",
+        ],
+        ["finial doctor", "finial doctor"],
+    ),
     "no entries at all": (
         reading(),
         [f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}"],
@@ -360,6 +420,7 @@ def test_causes_and_fixes_of(name: str) -> None:
     assert commands == advice
     alternatives = [what for what, _ in fixed if what.startswith("or ")]
     assert len(alternatives) < max(len(fixed), 1)
+    assert len(set(fixed)) == len(fixed)
 
 
 def test_equally_near_entries_are_all_told() -> None:

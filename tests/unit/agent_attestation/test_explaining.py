@@ -1,7 +1,7 @@
 """The document that explains an attempt, and what a workload sees of it."""
 
 from agent.attestation.explaining import explain, for_itself, foresee, summary
-from finial.explain.explanation import Explanation, Outcome, ProcessReport, decode_explanation
+from finial.explain.explanation import Outcome, ProcessReport, decode_explanation
 from tests.doubles.attempts import AGENT, UNIX, attempt, situation
 from tests.doubles.clock import NOW
 from tests.doubles.entitlements import entitlement
@@ -74,8 +74,9 @@ def test_a_workload_sees_itself_alone() -> None:
     near = entitlement("other", "unix:uid:1001")
     match = entitlement("mine", "unix:uid:1000")
     engine = failed("docker", "/run/docker.sock does not answer")
-    whole = foresee(attempt(UNIX, engine, reason=""), situation(match, near, signed=False))
-    own = for_itself(whole, attempt(UNIX, refusal="abc"))
+    state = situation(match, near, signed=False)
+    asking = attempt(UNIX, engine, reason="")
+    own = for_itself(asking, state, attempt(UNIX, refusal="abc"))
     text = own.encoded().decode()
     assert "other" not in text
     assert "docker.sock" not in text
@@ -83,8 +84,11 @@ def test_a_workload_sees_itself_alone() -> None:
     assert [(each.id, each.state) for each in own.matches] == [("mine", "")]
     assert (own.refusal, own.reason[:18]) == ("abc", "no identity issued")
     for last in (None, attempt(UNIX, reason="")):
-        assert for_itself(whole, last).reason == ""
-    assert isinstance(own, Explanation)
+        assert for_itself(asking, state, last).reason == ""
+    assert (own.nearest, own.causes, own.fixes) == ((), (), ())
+    assert foresee(asking, state).causes == (
+        "the attestor docker failed: /run/docker.sock does not answer",
+    )
 
 
 def test_very_many_selectors_are_cut_short() -> None:

@@ -127,6 +127,14 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             "node",
         ),
         (
+            "docker:env:STAGE=x",
+            [DOCKER],
+            Cause.NOTHING_LIKE_IT,
+            "",
+            "docker:env has no 'STAGE' here; there are TOKEN, as far as the attestor's setting env "
+            "asks for them",
+        ),
+        (
             "docker:image_id:sha256:11",
             [DOCKER],
             Cause.NOTHING_LIKE_IT,
@@ -171,21 +179,21 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
         (
             "unix:path:/usr/bin/web",
             [attested("unix", "uid:1", remarks=("the path is unknown: no rights", "a user"))],
-            Cause.NOTHING_LIKE_IT,
+            Cause.REMARKED,
             "",
             "no unix:path was found: the path is unknown: no rights",
         ),
         (
             "unix:path:/usr/bin/web",
             [attested("unix", "uid:1", remarks=("the program cannot be looked at",))],
-            Cause.NOTHING_LIKE_IT,
+            Cause.REMARKED,
             "",
             "no unix:path was found: the program cannot be looked at",
         ),
         (
             "unix:cgroup:/system.slice/web.service",
             [attested("unix", "uid:1", remarks=("the path is unknown",))],
-            Cause.NOTHING_LIKE_IT,
+            Cause.SETTING,
             "",
             "no unix:cgroup was found: it is given where the attestor's setting discover_cgroup "
             "asks for it",
@@ -193,7 +201,7 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
         (
             "unix:cgroup:/system.slice/web.service",
             [attested("unix", "uid:1", remarks=("no unix:cgroup: it is in the root group",))],
-            Cause.NOTHING_LIKE_IT,
+            Cause.REMARKED,
             "",
             "no unix:cgroup was found: no unix:cgroup: it is in the root group",
         ),
