@@ -68,6 +68,9 @@ def test_what_is_well_is_ok_and_asks_for_nothing() -> None:
         ill = [each for each in found.values() if each["health"] != "ok"]
         assert [each for each in ill if each["check"] not in ("disk", "open files", "proc")] == []
         assert "1 SVID at hand" in found["agent", "identities"]["detail"]
+        described = (ROOT / "docs" / "doctor.md").read_text()
+        names = {check for _, check in found if not check.startswith("attestor ")}
+        assert [name for name in names if f"`{name}`" not in described] == []
         text = finial("doctor", "--dir", str(running.folder)).stdout
         assert "server\n" in text
         assert "agent\n" in text

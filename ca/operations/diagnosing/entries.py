@@ -33,7 +33,7 @@ def judge_reach(world: World) -> Diagnosis:
     first = max(why, key=lambda parent: below[parent])
     return warning(
         REACHED,
-        f"{many(lost, 'entry reaches', 'entries reach')} no agent; {below[first]} of them: "
+        f"{many(lost, 'entry reaches', 'entries reach')} no agent{_of(below[first], lost)}: "
         f"{why[first]}",
         f"finial entry list --parent {first}",
     )
@@ -72,6 +72,10 @@ async def judge_identities(world: World) -> Diagnosis:
         f"{span(late[0][0] - now)}: {some([name for _, name in late])}",
         "on the node: finial doctor",
     )
+
+
+def _of(part: int, whole: int) -> str:
+    return f"; {part} of them" if part < whole else ""
 
 
 def _is_idle(entry: Entry, since: float) -> bool:
