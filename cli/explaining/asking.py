@@ -18,7 +18,6 @@ from finial.explain.explanation import Explanation, decode_explanation
 from finial.spiffe.refusal import Kind, Refusal
 
 HEADER: Final = (("workload.spiffe.io", "true"),)
-LARGEST: Final = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,22 @@ async def _call(address: Any, described: Any, name: str, request: Any, timeout: 
         question = rpc.request() if request is None else request
         return await channel.unary(rpc, question, timeout=timeout, metadata=HEADER)
     except Refusal as refusal:
-        if refusal.kind is Kind.UNIMPLEMENTED:
-            raise Refusal(
-                Kind.UNIMPLEMENTED, "this agent is too old to explain itself: it has no such call"
-            ) from refusal
-        raise
+        raise _with_remedy(refusal) from refusal
     finally:
         await channel.close()
+
+
+def _with_remedy(refusal: Refusal) -> Refusal:
+    if refusal.kind is Kind.UNIMPLEMENTED:
+        return Refusal(
+            Kind.UNIMPLEMENTED, "this agent is too old to explain itself: it has no such call"
+        )
+    if refusal.kind is Kind.UNAVAILABLE and not refusal.remedy:
+        denied = "Permission denied" in refusal.detail
+        remedy = (
+            "run the command as root or as the agent's user"
+            if denied
+            else "see that the agent runs, such as by: finial doctor"
+        )
+        return Refusal(Kind.UNAVAILABLE, refusal.detail, remedy=remedy)
+    return refusal
