@@ -166,6 +166,9 @@ def _another_value(parts: Parts, evidence: Evidence) -> Gap | None:
     if any(is_hidden(str(each.selector)) for each in found):
         why = f"the value of {name} is never shown, so that it can only be compared on the node"
         return _gap(parts, Cause.HIDDEN, why, evidence, found[0].selector)
+    namesake = _namesake(parts, evidence)
+    if namesake is not None and _are_kin(namesake.form, parts.form):
+        return _another_name(parts, evidence)
     closest = _nearest(parts, found)
     if len(found) > 1:
         why = f"{len(found)} selectors {name} were found, and this is none of them"
@@ -173,7 +176,6 @@ def _another_value(parts: Parts, evidence: Evidence) -> Gap | None:
         why = f"the value of {name} is another one"
     else:
         why = f"{name} is {found[0].value!r}, not {parts.value!r}{_difference(parts, found[0])}"
-    namesake = _namesake(parts, evidence)
     if namesake is not None:
         why += f"; the same was found as {namesake.kind}"
     return _gap(parts, Cause.ANOTHER_VALUE, why, evidence, closest)
@@ -269,6 +271,14 @@ def _namesake(parts: Parts, evidence: Evidence) -> Parts | None:
         if each.kind != parts.kind and not evidence.hiding.is_secret(each.selector)
     ]
     return min(same, key=lambda each: (each.type != parts.type, each.kind), default=None)
+
+
+def _are_kin(one: str, other: str) -> bool:
+    """Whether one form is a special case of the other, as `supplementary_gid` is of `gid`.
+
+    The same value in both is more than chance: it is what was meant.
+    """
+    return one.endswith(f"_{other}") or other.endswith(f"_{one}")
 
 
 def _only(found: Collection[Parts]) -> Selector | None:

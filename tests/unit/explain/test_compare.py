@@ -54,6 +54,22 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             "unix:uid is '1001', not '1000'; the same was found as unix:gid",
         ),
         (
+            "unix:gid:2001",
+            [attested("unix", "gid:1000", "supplementary_gid:2001")],
+            Cause.ANOTHER_NAME,
+            "unix:supplementary_gid:2001",
+            "the same was found as unix:supplementary_gid, not as unix:gid, which relies on the "
+            "supplementary_gid's owner",
+        ),
+        (
+            "unix:supplementary_gid:1000",
+            [attested("unix", "gid:1000", "supplementary_gid:2001")],
+            Cause.ANOTHER_NAME,
+            "unix:gid:1000",
+            "the same was found as unix:gid, not as unix:supplementary_gid, which relies on the "
+            "gid's owner",
+        ),
+        (
             "unix:supplementary_gid:2000",
             [GROUPS],
             Cause.ANOTHER_VALUE,
