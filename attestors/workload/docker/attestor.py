@@ -1,11 +1,13 @@
 """The docker attestor: cgroups name a container, its engine tells of it, the kernel bears it out.
 
-1. A process whose cgroups name no container is none of ours; no engine is asked.
+1. A process whose cgroups name no container is none of ours, unless mounts that only root can have
+   made name one; no engine is asked.
 2. Root's engine is asked first: Podman's if the name is one of Podman's, else Docker's. Only if it
    answers that it knows no such container, or that the process is not in it, and the kernel says
    that the process lives in a user's namespaces, that user's own engine is asked, if the operator
    named its socket.
-3. An engine's answer counts only if the process is in the container's cgroup (see `proof`).
+3. An engine's answer counts only if the process is in the container's cgroup, or, where that has
+   none, in its namespaces (see `proof`).
 4. A path may name several containers, one inside the other: the innermost that is borne out.
 5. An engine that does not answer is a failure that passes, never a reason to ask somebody else.
 
@@ -13,11 +15,12 @@ All of it belongs to the caller only if the process still lives afterwards; the 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from attestors.container import cgroup, locate, namespaces
+from attestors.container import cgroup, locate, mounts, namespaces
 from attestors.container.cgroup import Malformed, Membership
 from attestors.container.locate import Container, Contradiction, NoContainer
 from attestors.contract import Attested, Failed, Finding, NotApplicable, Process
@@ -40,6 +43,32 @@ MAX_NESTED: Final = 8
 # A container that is being started is known in a moment.
 _PAUSE: Final = 0.1
 _ATTEMPTS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What names a process's containers, innermost first, and how an engine's answer is borne out.
+
+    `judge` takes the pid of the container's first process and the container's ID. `user` is whose
+    namespaces the process is in, if not ours.
+    """
+
+    ids: tuple[str, ...]
+    where: str
+    engines: "tuple[Engine, ...]"
+    judge: Callable[[int, str], Disproved | None]
+    user: int | None = None
+
+    def unknown(self) -> str:
+        """Say that nobody knows any of them."""
+        asked = " nor ".join(f"{each.name} at {each.path}" for each in self.engines)
+        known = f"and {asked} knows none" if asked else "and no engine is configured for it"
+        if self.user and not any(each.uid == self.user for each in self.engines):
+            known += (
+                f"; the process is in namespaces of uid {self.user}, "
+                "for whom podman_sockets names no engine"
+            )
+        return f"{self.where} names the container {self.ids[0][:12]}, {known}"
 
 
 class DockerAttestor:
@@ -85,16 +114,18 @@ class DockerAttestor:
     async def _look(self, process: Process, deadline: float) -> Finding:
         content = cgroup.read(process.proc)
         memberships, located = _judged(content)
-        if isinstance(located, NoContainer):
+        if isinstance(located, Container):
+            lead = self._by_cgroup(process, memberships, located)
+        elif found := self._by_mounts(process):
+            lead = found
+        else:
             return NotApplicable(located.why)
-        if len(located.chain) > MAX_NESTED:
-            raise Contradiction(f"the process's cgroup names {len(located.chain)} containers")
         key = Key.of(process, content)
         known = self._memory.find(key)
         if known and self._memory.is_fresh(key, self._clock.monotonic()):
             return known
         try:
-            finding = await self._ask(process, memberships, located, deadline)
+            finding = await self._follow(lead, deadline)
         except EngineAway:
             if known:
                 return known
@@ -103,26 +134,36 @@ class DockerAttestor:
             return self._memory.keep(key, finding, self._clock.monotonic())
         return finding
 
-    async def _ask(
-        self,
-        process: Process,
-        memberships: Sequence[Membership],
-        located: Container,
-        deadline: float,
-    ) -> Finding:
+    def _by_cgroup(
+        self, process: Process, memberships: Sequence[Membership], located: Container
+    ) -> "Lead":
+        if len(located.chain) > MAX_NESTED:
+            raise Contradiction(f"the process's cgroup names {len(located.chain)} containers")
         user = self._foreign_user(process, located)
         engines = self._engines(located, user)
-        disproved: list[str] = []
-        for engine in engines:
-            for id_ in reversed(located.chain):
-                found = await self._proven(engine, id_, process, memberships, deadline)
-                if isinstance(found, Disproved):
-                    disproved.append(found.why)
-                elif found is not None:
-                    return await self._told(engine, found, tuple(disproved), deadline)
-        if disproved:
-            return Failed(Kind.PRECONDITION, "; ".join(disproved))
-        return NotApplicable(_unknown(located, engines, user))
+        proc_root = os.path.dirname(process.proc)
+
+        def judge(first_pid: int, id_: str) -> Disproved | None:
+            return proof.judge(memberships, first_pid, id_, proc_root)
+
+        ids = tuple(reversed(located.chain))
+        return Lead(ids, f"its cgroup {located.root}", engines, judge, user)
+
+    def _by_mounts(self, process: Process) -> "Lead | None":
+        """For a container whose processes are in no cgroup of its own; root's engines alone."""
+        try:
+            id_ = mounts.named(process.proc)
+        except PermissionError:
+            return None
+        engines = tuple(each for each in (self._docker, self._podman) if each)
+        if not id_ or not engines:
+            return None
+        proc_root = os.path.dirname(process.proc)
+
+        def judge(first_pid: int, id_: str) -> Disproved | None:
+            return proof.judge_namespaces(process.proc, first_pid, id_, proc_root)
+
+        return Lead((id_,), "its mounts", engines, judge)
 
     def _foreign_user(self, process: Process, located: Container) -> int | None:
         try:
@@ -133,31 +174,38 @@ class DockerAttestor:
                 raise
             return None
 
-    def _engines(self, located: Container, user: int | None) -> "list[Engine]":
+    def _engines(self, located: Container, user: int | None) -> "tuple[Engine, ...]":
         """Whom to ask, in this order."""
         own = self._users.get(user) if user else None
         if user and located.user == user:
             # In the slice that root made for that user, and in that user's namespaces.
-            return [own] if own else []
+            return (own,) if own else ()
         root = self._podman if located.podman else self._docker or self._podman
-        return [each for each in (root, own) if each]
+        return tuple(each for each in (root, own) if each)
+
+    async def _follow(self, lead: "Lead", deadline: float) -> Finding:
+        disproved: list[str] = []
+        for engine in lead.engines:
+            for id_ in lead.ids:
+                found = await self._proven(engine, id_, lead, deadline)
+                if isinstance(found, Disproved):
+                    disproved.append(found.why)
+                elif found is not None:
+                    return await self._told(engine, found, tuple(disproved), deadline)
+        if disproved:
+            return Failed(Kind.PRECONDITION, "; ".join(disproved))
+        return NotApplicable(lead.unknown())
 
     async def _proven(
-        self,
-        engine: "Engine",
-        id_: str,
-        process: Process,
-        memberships: Sequence[Membership],
-        deadline: float,
+        self, engine: "Engine", id_: str, lead: "Lead", deadline: float
     ) -> ContainerDocument | Disproved | None:
         """Ask an engine for one container, and the kernel whether the process is in it."""
-        proc_root = os.path.dirname(process.proc)
         for attempt in range(_ATTEMPTS):
             found = await engine.container(id_, deadline)
             if found is None:
                 return None
             try:
-                return proof.judge(memberships, found.state.pid, id_, proc_root) or found
+                return lead.judge(found.state.pid, id_) or found
             except NotYet:
                 left = deadline - self._clock.monotonic()
                 if attempt + 1 == _ATTEMPTS or left <= _PAUSE:
@@ -189,14 +237,6 @@ class DockerAttestor:
 def _judged(content: bytes) -> tuple[tuple[Membership, ...], Container | NoContainer]:
     memberships = cgroup.parse(content)
     return memberships, locate.judge(memberships)
-
-
-def _unknown(located: Container, engines: "Sequence[Engine]", user: int | None) -> str:
-    asked = " nor ".join(f"{each.name} at {each.path}" for each in engines)
-    known = f"and {asked} knows none" if asked else "and no engine is configured for it"
-    if user and not any(each.uid == user for each in engines):
-        known += f"; the process is in namespaces of uid {user}, for whom podman_sockets names none"
-    return f"its cgroup {located.root} names the container {located.id[:12]}, {known}"
 
 
 def create(settings: Settings) -> DockerAttestor:

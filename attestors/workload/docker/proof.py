@@ -57,14 +57,19 @@ def judge(
 def judge_namespaces(proc: str, first_pid: int, id_: str, proc_root: str) -> Disproved | None:
     """Compare a process's namespaces with those of the container's first process.
 
-    For containers without a cgroup of their own. Raises: NotYet, OSError.
+    For containers without a cgroup of their own, of which the process has not our own mounts. Who
+    joins a mount namespace has root's rights where it was made. Raises: NotYet, OSError.
     """
     if first_pid <= 0:
         raise NotYet(f"the engine says that container {id_[:12]} does not run")
     first = f"{proc_root}/{first_pid}"
-    shared = namespaces.same(proc, first, "mnt") and namespaces.same(proc, first, "pid")
-    if shared and not namespaces.same(first, "/proc/self", "mnt"):
-        return None
+    try:
+        if all(namespaces.same(proc, first, kind) for kind in ("mnt", "pid")):
+            return None
+    except FileNotFoundError:
+        raise NotYet(
+            f"the first process of container {id_[:12]}, {first_pid}, is not there"
+        ) from None
     return Disproved(f"the process does not share the namespaces of container {id_[:12]}")
 
 

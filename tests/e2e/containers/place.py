@@ -16,6 +16,7 @@ from finial.runtime.clock import SystemClock
 from tests.doubles.engines import Container, Engine
 from tests.doubles.programs import Up, up
 
+CGROUPS = Path("/sys/fs/cgroup")
 IDENTITY = re.compile(r"spiffe://example\.org(/\S+)")
 
 
@@ -53,6 +54,19 @@ class Place:
     def explain(self, pid: int) -> Any:
         """The agent's explanation of a process."""
         return self.up.finial("explain", "--pid", str(pid))
+
+
+def hierarchies() -> list[Path]:
+    """Where cgroups are made here: of v2, or of each hierarchy of v1 and v2."""
+    if (CGROUPS / "cgroup.procs").exists():
+        return [CGROUPS]
+    found = {each.resolve() for each in CGROUPS.iterdir() if (each / "cgroup.procs").exists()}
+    return sorted(found)
+
+
+def unified() -> Path:
+    """Where cgroups of v2 are made here."""
+    return CGROUPS if (CGROUPS / "cgroup.procs").exists() else CGROUPS / "unified"
 
 
 def identities(container: Container, *flags: str) -> list[str]:

@@ -1,10 +1,12 @@
 """Workloads in containers of a real Docker engine get the identities of their containers."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.doubles.engines import PYTHON, DockerEngine
 from tests.doubles.programs import ROOT, eventually
-from tests.e2e.containers.place import Place, identities, refusal
+from tests.e2e.containers.place import Place, hierarchies, identities, refusal
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -128,3 +130,15 @@ def test_an_engine_that_is_killed_takes_no_identity_along(
     finally:
         docker.serve()
     eventually(lambda: newest("/web", "/web", second))
+
+
+def test_a_container_that_left_its_cgroup_is_known_by_its_namespaces(place: Place) -> None:
+    """BW-02: mounts that only root can have made say whom to ask about, namespaces prove it."""
+    place.register("/web", "docker:label:app:web")
+    web = place.start(labels={"app": "web"})
+    moved = web.pid
+    for hierarchy in hierarchies():
+        (hierarchy / "cgroup.procs").write_text(str(moved))
+    assert web.id not in Path(f"/proc/{moved}/cgroup").read_text()
+    said = place.explain(moved)
+    assert [each["spiffe_id"] for each in said["matches"]] == ["spiffe://example.org/web"]

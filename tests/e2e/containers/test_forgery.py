@@ -11,12 +11,19 @@ import pytest
 
 from tests.doubles.engines import Container
 from tests.doubles.programs import ROOT, eventually
-from tests.e2e.containers.place import Place, identities, paths, refusal
+from tests.e2e.containers.place import (
+    CGROUPS,
+    Place,
+    hierarchies,
+    identities,
+    paths,
+    refusal,
+    unified,
+)
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 USER = 61_234
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 @pytest.fixture
@@ -27,18 +34,6 @@ def victim(place: Place) -> Container:
     container = place.start(labels={"app": "victim"})
     assert identities(container) == ["/victim"]
     return container
-
-
-def hierarchies() -> list[Path]:
-    """Where cgroups are made here: of v2, or of each hierarchy of v1 and v2."""
-    if (CGROUPS / "cgroup.procs").exists():
-        return [CGROUPS]
-    found = {each.resolve() for each in CGROUPS.iterdir() if (each / "cgroup.procs").exists()}
-    return sorted(found)
-
-
-def unified() -> Path:
-    return CGROUPS if (CGROUPS / "cgroup.procs").exists() else CGROUPS / "unified"
 
 
 def docker_report(said: Any) -> Any:
