@@ -141,6 +141,7 @@ async def _completed(world: World, node: Node, explanation: Explanation) -> Expl
         granted={each.spiffe_id for each in explanation.matches},
     )
     versions = {each.entry.id: known.lately.version(each.entry.id) for each in sightings}
-    registry = Registry(known.entries, known.nodes, world.vocabulary.grammars)
+    grammars, connected = world.vocabulary.grammars, frozenset(world.streams.agents)
+    registry = Registry(known.entries, known.nodes, grammars, connected)
     position = Position(node, applied, versions, world.clock.now())
     return Completion(evidence, registry, position).complete(explanation, sightings)

@@ -1,5 +1,6 @@
 """Why an agent does not have an entry: whose it is instead."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,11 +21,17 @@ _MOST_ALIASES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything that is registered, as an absence is judged by it."""
+    """Everything that is registered, and which agents are connected."""
 
     entries: EntryIndex
     nodes: NodeIndex
     grammars: Grammars
+    connected: Container[SpiffeId] = ()
+
+    def is_away(self, agent: SpiffeId) -> bool:
+        """Whether an agent is unknown, banned, or not connected."""
+        node = self.nodes.get(agent)
+        return node is None or node.banned or agent not in self.connected
 
 
 def why_absent(entry: Entry, agent: Node, registry: Registry) -> str:
@@ -53,7 +60,8 @@ def _of_another(parent: SpiffeId, registry: Registry) -> str:
         return f"its parent is the agent {parent}, which is not known: it never attested or is gone"
     if node.banned:
         return f"its parent is another agent, {parent}, which is banned"
-    return f"its parent is another agent, {parent}"
+    away = ", which is not connected" if registry.is_away(parent) else ""
+    return f"its parent is another agent, {parent}{away}"
 
 
 def _not_described(parent: SpiffeId, aliases: list[Entry], agent: Node, registry: Registry) -> str:

@@ -16,6 +16,7 @@ from ca.registry.whereabouts.survey import Sighting
 from finial.explain.checkup import span
 from finial.explain.evidence import Evidence
 from finial.explain.explanation import Elsewhere, Explanation, Fix, Outcome
+from finial.spiffe.identity import SpiffeId
 from finial.spiffe.well_known import is_agent, server_id
 
 MOST_TOLD: Final = 3
@@ -107,25 +108,37 @@ class Completion:
                 what=f"register {entry.spiffe_id} again, if it should still be there",
                 command=self._create(entry, str(entry.parent_id)),
             )
-        elif is_alias(entry) or self._is_lost(entry):
-            yield Fix(
-                what=f"give the entry for {entry.spiffe_id} to this agent",
-                command=f"finial entry update {shlex.quote(entry.id)} --parent {self._agent}",
-            )
         else:
-            yield from self._alias(entry)
-            yield Fix(
-                what=f"register {entry.spiffe_id} for this agent too, if it may run there",
-                command=self._create(entry, str(self._position.agent.id)),
-            )
+            yield from self._transfer(entry)
 
-    def _is_lost(self, entry: Entry) -> bool:
-        """Whether the entry belongs to an agent that is gone."""
-        return is_agent(entry.parent_id) and self._registry.nodes.get(entry.parent_id) is None
+    def _transfer(self, entry: Entry) -> Iterator[Fix]:
+        """Have this agent serve an entry of another: the narrowest way first."""
+        if is_alias(entry) or self._is_nobodys(entry.parent_id):
+            what = f"give the entry for {entry.spiffe_id} to this agent"
+            yield Fix(what=what, command=self._move(entry))
+            yield from self._alias(entry)
+            return
+        create = self._create(entry, str(self._position.agent.id))
+        what = f"register {entry.spiffe_id} for this agent too, if it may run there"
+        yield Fix(what=what, command=create)
+        if is_agent(entry.parent_id) and self._registry.is_away(entry.parent_id):
+            what = "or give the entry to this agent, if the other one does not come back"
+            yield Fix(what=what, command=self._move(entry))
+        yield from self._alias(entry)
+
+    def _is_nobodys(self, parent: SpiffeId) -> bool:
+        """Whether that is the ID of an agent that is gone, or one that nothing grants."""
+        if is_agent(parent):
+            return self._registry.nodes.get(parent) is None
+        return not self._registry.entries.granting(parent)
+
+    def _move(self, entry: Entry) -> str:
+        agent = shlex.quote(str(self._position.agent.id))
+        return f"finial entry update {shlex.quote(entry.id)} --parent {agent}"
 
     def _alias(self, entry: Entry) -> Iterator[Fix]:
         """Have the node described by the alias that the entry is below."""
-        if is_agent(entry.parent_id):
+        if is_agent(entry.parent_id) or is_alias(entry):
             return
         node = self._position.agent
         if node.selectors:
@@ -134,7 +147,7 @@ class Completion:
         else:
             parent, asked = str(node.id), f"--selector {shlex.quote(f'spiffe_id:{node.id}')}"
         yield Fix(
-            what=f"let this node be one of {entry.parent_id}, which gives it all entries below",
+            what=f"or let this node be {entry.parent_id}, which gives it all entries below",
             command=f"finial entry create {shlex.quote(str(entry.parent_id))} "
             f"--parent {shlex.quote(parent)} {asked}",
         )
@@ -149,7 +162,3 @@ class Completion:
             f"finial entry create {shlex.quote(str(entry.spiffe_id))} "
             f"--parent {shlex.quote(parent)} {selectors}"
         )
-
-    @property
-    def _agent(self) -> str:
-        return shlex.quote(str(self._position.agent.id))

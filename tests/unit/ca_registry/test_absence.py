@@ -22,7 +22,7 @@ def registry(*entries: Entry, nodes: tuple[Node, ...] = ()) -> Registry:
     index, known = EntryIndex(), NodeIndex()
     index.apply(entries)
     known.apply((HERE, *nodes))
-    return Registry(index, known, WORDS.grammars)
+    return Registry(index, known, WORDS.grammars, {agent("on")})
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,20 @@ def registry(*entries: Entry, nodes: tuple[Node, ...] = ()) -> Registry:
     [
         ((), "which is not known: it never attested or is gone"),
         ((node("b", banned=True),), "which is banned"),
-        ((node("b"),), f"its parent is another agent, {agent('b')}"),
+        ((node("b"),), f"its parent is another agent, {agent('b')}, which is not connected"),
     ],
 )
 def test_the_parent_is_another_agent(nodes: tuple[Node, ...], words: str) -> None:
     """Whether that agent is known, banned, or simply another one."""
     other = entry(parent_id=agent("b"))
     assert words in why_absent(other, HERE, registry(other, nodes=nodes))
+
+
+def test_the_parent_is_an_agent_that_is_there() -> None:
+    """Then the entry is simply not this agent's."""
+    other = entry(parent_id=agent("on"))
+    found = why_absent(other, HERE, registry(other, nodes=(node("on"),)))
+    assert found == f"its parent is another agent, {agent('on')}"
 
 
 def test_the_parent_is_an_alias_of_other_nodes() -> None:

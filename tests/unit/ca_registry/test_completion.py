@@ -58,7 +58,8 @@ def completed(
         granted={each.spiffe_id for each in explanation.matches},
     )
     position = Position(here, 75, {"late": 77, "e1": 70}, NOW)
-    made = Completion(FOUND, Registry(index, known, WORDS.grammars), position)
+    registry = Registry(index, known, WORDS.grammars, {agent("b")})
+    made = Completion(FOUND, registry, position)
     return made.complete(explanation, sightings)
 
 
@@ -78,26 +79,43 @@ def test_an_entry_of_another_agent_is_the_likeliest_cause() -> None:
     )
 
 
+MOVE = f"finial entry update e1 --parent {agent('a')}"
+
+
 @pytest.mark.parametrize("parent", [agent("gone"), SERVER])
 def test_an_entry_whose_parent_is_lost_or_wrong_is_moved(parent: Any) -> None:
     """The agent is gone, or the entry describes nodes by mistake."""
     found = completed(entry(parent_id=parent))
-    assert found.fixes[0].command == f"finial entry update e1 --parent {agent('a')}"
+    assert [each.command for each in found.fixes] == [MOVE]
+
+
+def test_an_entry_whose_parent_nothing_grants_is_moved_or_its_parent_made() -> None:
+    """The narrow way first: an alias would bring everything else below it."""
+    first, second = completed(entry(parent_id=CLUSTER)).fixes
+    assert first.command == MOVE
+    assert second.command.startswith(f"finial entry create {CLUSTER} --parent {SERVER}")
+
+
+def test_an_entry_of_an_agent_that_is_away_may_be_moved() -> None:
+    """If that agent does not come back."""
+    found = completed(entry(parent_id=agent("c")), nodes=(node("c"),))
+    assert "which is not connected" in found.causes[0]
+    assert [each.command for each in found.fixes][1:] == [MOVE]
 
 
 def test_an_entry_below_an_alias_has_two_ways_here() -> None:
-    """The node becomes one of the alias, by its selectors or by its ID; or the entry is copied."""
+    """The entry is copied; or the node becomes one of the alias, by its selectors or its ID."""
     alias = entry(
         "alias", parent_id=SERVER, spiffe_id=CLUSTER, selectors=selectors("x509pop:name:z")
     )
     found = completed(entry(parent_id=CLUSTER), alias)
     assert [each.command for each in found.fixes] == [
-        f"finial entry create {CLUSTER} --parent {SERVER} --selector x509pop:name:a",
         f"finial entry create spiffe://example.org/e1 --parent {agent('a')} "
         "--selector unix:uid:1000",
+        f"finial entry create {CLUSTER} --parent {SERVER} --selector x509pop:name:a",
     ]
     found = completed(entry(parent_id=CLUSTER), alias, here=node(selectors=()))
-    assert found.fixes[0].command == (
+    assert found.fixes[1].command == (
         f"finial entry create {CLUSTER} --parent {agent('a')} --selector spiffe_id:{agent('a')}"
     )
 
