@@ -30,7 +30,7 @@ def judge_bundle(bundle: Bundle | None, own: OwnSvid | None, now: float) -> Diag
             f"all its authorities have expired, the last {span(now - last)} ago",
             "start the server; a node that cannot prove itself again needs a new join token",
         )
-    if own is not None and _issuer(own) not in {each.subject_key_id for each in good}:
+    if own is not None and _root(own) not in {"", *(each.subject_key_id for each in good)}:
         return failed(
             BUNDLE,
             "it does not hold the authority that signed the agent's own SVID",
@@ -141,5 +141,6 @@ def _is_good(held: Holdings, entry_id: str, now: float) -> bool:
     return svid is not None and svid.expires_at > now
 
 
-def _issuer(own: OwnSvid) -> str:
-    return x509_certificate.authority_key_id(x509_certificate.read(own.chain[0]))
+def _root(own: OwnSvid) -> str:
+    # Between us and the bundle there may be intermediates, which the chain carries.
+    return x509_certificate.authority_key_id(x509_certificate.read(own.chain[-1]))
