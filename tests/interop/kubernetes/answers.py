@@ -20,6 +20,7 @@ READ_ONLY: Final = f"http://{ADDRESS}:10255"
 AUDIENCE: Final = "finial-server"
 # What belongs to the machine that the recording was made on.
 OWN: Final = frozenset({"machineID", "systemUUID", "bootID", "kernelVersion", "images", "token"})
+NOISE: Final = ("managedFields", "kubectl.kubernetes.io/last-applied-configuration")
 DEPTH: Final = 4
 
 
@@ -87,7 +88,6 @@ class Asker:
         yield "node", Asked(f"{API}/api/v1/nodes/{NODE}", server)
         yield "node-missing", Asked(f"{API}/api/v1/nodes/nobody", server)
         yield "pods", Asked(f"{KUBELET}/pods", agent)
-        yield "pods-read-only", Asked(f"{READ_ONLY}/pods")
         yield "pods-unauthorized", Asked(f"{KUBELET}/pods")
         yield "pods-forbidden", Asked(f"{KUBELET}/pods", self.token("web", SHOP, audience=""))
 
@@ -141,7 +141,7 @@ def _impersonal(value: Any) -> Any:
         return {
             name: _emptied(each) if name in OWN else _impersonal(each)
             for name, each in value.items()
-            if name != "managedFields"
+            if name not in NOISE
         }
     if isinstance(value, list):
         return [_impersonal(each) for each in value]

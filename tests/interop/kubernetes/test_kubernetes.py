@@ -17,7 +17,15 @@ import pytest
 
 from tests.doubles.programs import ROOT, eventually
 from tests.interop.kubernetes import workloads
-from tests.interop.kubernetes.answers import RECORDINGS, Asker, no_longer_accepted, review_of, shape
+from tests.interop.kubernetes.answers import (
+    READ_ONLY,
+    RECORDINGS,
+    Asked,
+    Asker,
+    no_longer_accepted,
+    review_of,
+    shape,
+)
 from tests.interop.kubernetes.cluster import ADDRESS, NODE
 from tests.interop.kubernetes.workloads import SHOP, pod_of
 from tests.interop.kubernetes.world import World, identities
@@ -119,7 +127,7 @@ def test_a_pod_may_ask_as_soon_as_it_runs(world: World, number: int) -> None:
     phase, said = world.ended(name)
     assert phase == "Succeeded", said
     assert "spiffe://example.org/web" in identities(said)
-    world.cluster.kubectl("delete", "pod", name, f"--namespace={SHOP}")
+    world.remove(name)
 
 
 def test_a_label_that_changes_changes_the_identity(world: World) -> None:
@@ -150,6 +158,7 @@ def test_a_pod_without_an_entry_is_refused_and_told_an_id(world: World) -> None:
     assert phase == "Failed"
     assert "no identity issued" in said
     assert "example.org" not in said
+    world.remove("nobody")
 
 
 def test_an_agent_with_another_account_is_refused(world: World) -> None:
@@ -159,6 +168,7 @@ def test_an_agent_with_another_account_is_refused(world: World) -> None:
     assert phase == "Failed"
     assert '"shop:web" is not an allowed service account' in said
     assert len(world.agents()) == 1
+    world.remove("stray")
 
 
 def test_an_agent_with_a_token_for_somebody_else_is_refused(world: World) -> None:
@@ -167,6 +177,7 @@ def test_an_agent_with_a_token_for_somebody_else_is_refused(world: World) -> Non
     phase, said = world.ended("stray-audience")
     assert phase == "Failed"
     assert "token not authenticated" in said
+    world.remove("stray-audience")
 
 
 def test_a_token_ends_with_its_pod(world: World) -> None:
@@ -176,7 +187,7 @@ def test_a_token_ends_with_its_pod(world: World) -> None:
     world.ended("short")
     token = asker.token("web", SHOP, "short")
     assert review_of(asker, token)["authenticated"]
-    world.cluster.kubectl("delete", "pod", "short", f"--namespace={SHOP}")
+    world.remove("short")
     assert no_longer_accepted(asker, token)
 
 
@@ -250,10 +261,13 @@ def test_a_new_agent_pod_is_the_same_agent(world: World) -> None:
 def test_a_new_server_pod_is_the_same_server(world: World) -> None:
     """The server's volume outlives its pod; workloads are served meanwhile."""
     [before] = world.agents()
-    world.cluster.kubectl("delete", "pod", "finial-server-0", "--namespace=finial")
+    world.cluster.kubectl("delete", "pod", "finial-server-0", "--namespace=finial", "--wait=false")
     assert "spiffe://example.org/web" in world.fetched("web")
+    world.cluster.kubectl(
+        "wait", "pod/finial-server-0", "--namespace=finial", "--for=delete", "--timeout=60s"
+    )
     world.await_rollout("statefulset/finial-server", "finial")
-    assert [each["id"] for each in eventually(world.agents, 60)] == [before["id"]]
+    assert [each["id"] for each in world.agents()] == [before["id"]]
     assert world.fetched("db") == ["spiffe://example.org/db"]
 
 
@@ -279,7 +293,9 @@ def test_the_image_is_bare_and_the_server_is_nobody(world: World) -> None:
 
 def test_the_recordings_are_what_the_cluster_answers(world: World) -> None:
     """The double's answers are like those of the real API server and kubelet, or are recorded now."""
-    answers = Asker(world.cluster).answers()
+    asker = Asker(world.cluster)
+    answers = asker.answers()
+    assert shape(asker.ask(Asked(f"{READ_ONLY}/pods"))) == shape(answers["pods"])
     if os.environ.get("RECORD"):
         RECORDINGS.mkdir(exist_ok=True)
         for name, answer in answers.items():

@@ -112,6 +112,10 @@ class World:
 
         return eventually(phase, 60), self.cluster.kubectl("logs", pod, f"--namespace={namespace}")
 
+    def remove(self, pod: str) -> None:
+        """Delete a pod of the shop."""
+        self.cluster.kubectl("delete", "pod", pod, f"--namespace={SHOP}")
+
     def everything_said(self) -> str:
         """What a person would look at first when something went wrong."""
         logs = (f"--selector=app={app}" for app in ("finial-agent", "finial-server"))
