@@ -87,14 +87,23 @@ def _node_attestors(configured: Settings) -> Mapping[str, Mapping[str, Any]]:
     return configured.plugin("node_attestor") or {DEFAULT_NODE_ATTESTOR: {}}
 
 
+def read_grammar(name: str, module: object) -> SelectorType:
+    """Say which selectors an attestor gives, by its module's `GRAMMAR`."""
+    grammar = getattr(module, "GRAMMAR", None)
+    if not isinstance(grammar, SelectorGrammar):
+        return SelectorType(name)
+    try:
+        return SelectorType.of(name, *grammar.forms)
+    except re.error as error:
+        _logger.warning("the selectors of the attestor %s cannot be checked: %s", name, error)
+        return SelectorType(name)
+
+
 def _selector_type(group: str, name: str) -> SelectorType:
     try:
-        grammar = getattr(plugins.load(group, name), "GRAMMAR", None)
-        if not isinstance(grammar, SelectorGrammar):
-            return SelectorType(name)
-        return SelectorType.of(name, *grammar.forms)
-    except (BrokenPlugin, re.error) as error:
-        _logger.warning("the selectors of the attestor %s cannot be checked: %s", name, error)
+        return read_grammar(name, plugins.load(group, name))
+    except BrokenPlugin as error:
+        _logger.warning("the selectors of the attestor %s are not known: %s", name, error)
         return SelectorType(name)
 
 

@@ -157,8 +157,28 @@ class Completion:
         hiding = self._evidence.hiding
         if any(hiding.is_secret(each) for each in entry.selectors):
             return ""
-        selectors = " ".join(f"--selector {shlex.quote(str(each))}" for each in entry.selectors)
-        return (
-            f"finial entry create {shlex.quote(str(entry.spiffe_id))} "
-            f"--parent {shlex.quote(parent)} {selectors}"
-        )
+        words = ["finial", "entry", "create", str(entry.spiffe_id), "--parent", parent]
+        for selector in entry.selectors:
+            words += ["--selector", str(selector)]
+        return shlex.join([*words, *_options(entry)])
+
+
+def _options(entry: Entry) -> Iterator[str]:
+    """The options that give another entry the same lifetimes, names and switches."""
+    for option, number in (
+        ("--x509-svid-ttl", entry.x509_svid_ttl),
+        ("--jwt-svid-ttl", entry.jwt_svid_ttl),
+    ):
+        if number:
+            yield from (option, str(number))
+    for option, texts in (
+        ("--dns", entry.dns_names),
+        ("--federates-with", tuple(each.name for each in entry.federates_with)),
+        ("--hint", (entry.hint,) if entry.hint else ()),
+        ("--attribute", tuple(f"{key}={value}" for key, value in entry.attributes)),
+    ):
+        for text in texts:
+            yield from (option, text)
+    for option, wanted in (("--admin", entry.admin), ("--downstream", entry.downstream)):
+        if wanted:
+            yield option

@@ -15,6 +15,7 @@ from ca.registry.whereabouts.lately import Gone
 from ca.registry.whereabouts.survey import MOST_SHOWN, Field, survey
 from finial.explain.evidence import ATTESTED, Evidence, Said
 from finial.explain.explanation import EntryReport, Explanation, Outcome, ProcessReport
+from finial.spiffe.identity import TrustDomain
 from finial.spiffe.well_known import SERVER_PATH
 from tests.doubles.clock import NOW
 from tests.doubles.entries import agent, entry, node, selectors, sid
@@ -76,6 +77,27 @@ def test_an_entry_of_another_agent_is_the_likeliest_cause() -> None:
     )
     assert found.fixes[0].command == (
         f"finial entry create spiffe://example.org/e1 --parent {agent('a')} --selector unix:uid:1000"
+    )
+
+
+def test_the_command_makes_the_same_entry() -> None:
+    """With its lifetimes, names and switches, quoted for a shell."""
+    other = entry(
+        parent_id=agent("b"),
+        x509_svid_ttl=60,
+        jwt_svid_ttl=30,
+        dns_names=("web.internal", "www"),
+        federates_with=(TrustDomain("other.org"),),
+        hint="it's",
+        attributes=(("role", "web"),),
+        admin=True,
+        downstream=True,
+    )
+    found = completed(other, nodes=(node("b"),))
+    assert found.fixes[0].command.endswith(
+        "--selector unix:uid:1000 --x509-svid-ttl 60 --jwt-svid-ttl 30 --dns web.internal "
+        "--dns www --federates-with other.org --hint 'it'\"'\"'s' --attribute role=web "
+        "--admin --downstream"
     )
 
 
