@@ -3,6 +3,7 @@
 import contextlib
 import logging
 
+from agent.attestation.attempt import Attempt
 from agent.attestation.attempt import Caller as Process
 from agent.attestation.memory import Memory
 from agent.events.happened import Caller, CallRefused, WorkloadServed
@@ -18,6 +19,7 @@ from finial.wire.grpc.call import Call
 
 _PLAIN = frozenset({Kind.INVALID, Kind.UNIMPLEMENTED})
 """Refusals that say all there is: the request was wrong, whoever sent it."""
+_MOST_USERS = 1024
 _ENDED = "let the process live until it is answered"
 _OUTSIDE = "let the agent see the process: run it in the host's PID namespace (pid: host, hostPID)"
 log = logging.getLogger("finial.agent.refusals")
@@ -33,6 +35,7 @@ class CallRecords:
         self._journal = journal
         self._memory = memory
         self._clock = clock
+        self._logged: dict[int, float] = {}
 
     def served(
         self, call: Call[KernelPeer], findings: Findings, spiffe_ids: tuple[SpiffeId, ...]
@@ -67,13 +70,7 @@ class CallRecords:
             listed=refusal.kind not in _PLAIN,
         )
         if attempt.refusal and attempt.count == 1:
-            log.info(
-                "refused process %d of uid %d: %s (refusal %s)",
-                peer.pid,
-                peer.uid,
-                refusal.detail,
-                attempt.refusal,
-            )
+            self._log(attempt)
         caller = Caller(peer.pid, peer.uid, peer.gid)
         event = CallRefused(caller, method, refusal.kind.value, refusal.detail, attempt.refusal)
         with contextlib.suppress(Refusal):
@@ -91,7 +88,18 @@ class CallRecords:
             now=self._clock.now(),
         )
         if attempt.count == 1:
-            log.info("closed a connection of uid %d: %s", caller.uid, why)
+            self._log(attempt)
+
+    def _log(self, attempt: Attempt) -> None:
+        """Say so in the log, once a second for each user; `finial explain` lists them all."""
+        caller, now = attempt.caller, attempt.last_at
+        if now - self._logged.get(caller.uid, 0.0) < 1.0:
+            return
+        if len(self._logged) >= _MOST_USERS:
+            self._logged.clear()
+        self._logged[caller.uid] = now
+        said = "refused process %d of uid %d: %s (refusal %s)"
+        log.info(said, caller.pid, caller.uid, attempt.reason, attempt.refusal)
 
 
 def marked(refusal: Refusal, id_: str) -> Refusal:

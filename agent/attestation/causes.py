@@ -26,10 +26,11 @@ def causes(reading: Reading) -> tuple[str, ...]:
     """Say what stands in the way; of a process that is served, what it might have had besides."""
     attempt = reading.attempt
     if not attempt.reason and reading.would_be_served:
-        return (*_silent(reading), *_blocked(reading))
+        return (*_silent(reading), *_blocked(reading), *_foreign(reading), *_clock(reading))
     found = [*_reason(reading), *_not_synced(reading), *_attestors(reading)]
     if attempt.said and reading.situation.holdings.synced:
         found += [*_entries(reading), *_cut_off(reading)]
+    found += _clock(reading)
     return tuple(dict.fromkeys(found))
 
 
@@ -96,6 +97,22 @@ def _blocked(reading: Reading) -> Iterator[str]:
     for entry, state in reading.matches:
         if state.blocks:
             yield f"the entry {entry.id} for {entry.spiffe_id} matches, but {state.words}"
+
+
+def _foreign(reading: Reading) -> Iterator[str]:
+    for entry, _ in reading.matches:
+        domains = [each.name for each in reading.situation.lacking(entry)]
+        if domains:
+            yield (
+                f"the entry {entry.id} for {entry.spiffe_id} federates with {some(domains)}, of "
+                "which this agent has no bundle: peers there cannot be verified"
+            )
+
+
+def _clock(reading: Reading) -> Iterator[str]:
+    wrong = reading.situation.clock
+    if wrong is not None:
+        yield wrong.detail
 
 
 def _lost(reading: Reading) -> Iterator[str]:

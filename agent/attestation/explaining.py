@@ -1,7 +1,7 @@
 """From an attempt to the document that explains it."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from finial.explain.nearest import entry_report
 
 MOST_SELECTORS: Final = 256
 """So many selectors of one attestor are shown."""
+_SERVED_NOW: Final = "if it asked again now, it would be served"
+T = TypeVar("T")
 
 
 def explain(attempt: Attempt, situation: Situation) -> Explanation:
@@ -27,6 +29,26 @@ def foresee(attempt: Attempt, situation: Situation) -> Explanation:
     """Explain what a process would be answered, which has not asked or asks no more."""
     reading = Reading(attempt, situation)
     return _explanation(reading, _foreseen(reading))
+
+
+def amended(told: Explanation, now: Explanation) -> Explanation:
+    """Add to an explanation what is otherwise by now.
+
+    A process that was refused before it was looked at has been looked at now.
+    """
+    served = now.outcome is Outcome.WOULD_BE_SERVED
+    if told.attestors:
+        if told.matches or not served:
+            return told
+        return msgspec.structs.replace(told, causes=(_SERVED_NOW, *told.causes))
+    return msgspec.structs.replace(
+        told,
+        attestors=now.attestors,
+        matches=now.matches,
+        nearest=now.nearest,
+        causes=_unique(told.causes, (_SERVED_NOW,) if served else now.causes),
+        fixes=_unique(told.fixes, now.fixes),
+    )
 
 
 def summary(attempt: Attempt, agent_id: str) -> Explanation:
@@ -47,13 +69,13 @@ def summary(attempt: Attempt, agent_id: str) -> Explanation:
 def for_itself(attempt: Attempt, situation: Situation, last: Attempt | None) -> Explanation:
     """What a process may read about itself, with the last refusal that it had.
 
-    Its selectors, its identities, the reason and the id; nothing of other entries, and nothing of
-    the node that its attestors met with.
+    Its selectors, its identities, the reason and the id; nothing of other entries, nothing of the
+    node and of what its attestors met with.
     """
     reading = Reading(attempt, situation)
     told = last if last is not None and last.reason else None
     return Explanation(
-        agent_id=situation.agent_id,
+        agent_id="",
         process=_process(attempt),
         outcome=_foreseen(reading),
         first_at=attempt.first_at,
@@ -117,3 +139,7 @@ def _bounded(report: AttestorReport) -> AttestorReport:
         selectors=report.selectors[:MOST_SELECTORS],
         remarks=(*report.remarks, f"{more} more selectors are not shown"),
     )
+
+
+def _unique(*several: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(each for some in several for each in some))

@@ -33,7 +33,7 @@ def fixes(reading: Reading) -> tuple[Fix, ...]:
     """Say what to do; nothing if the process is served."""
     attempt, situation = reading.attempt, reading.situation
     if not attempt.reason and reading.would_be_served:
-        return tuple(_attestors(reading))
+        return (*_attestors(reading), *_foreign(reading), *_clock(reading))
     found = []
     if attempt.remedy:
         found.append(Fix(what=attempt.remedy))
@@ -41,6 +41,7 @@ def fixes(reading: Reading) -> tuple[Fix, ...]:
     found += _attestors(reading)
     if situation.holdings.synced and attempt.said:
         found += _entries(reading)
+    found += _clock(reading)
     return tuple(dict.fromkeys(found))
 
 
@@ -58,6 +59,20 @@ def _attestors(reading: Reading) -> Iterator[Fix]:
         else:
             what = f"see that the attestor {said.name} gets what it needs, and let it ask again"
             yield Fix(what=what, command=DOCTOR)
+
+
+def _foreign(reading: Reading) -> Iterator[Fix]:
+    domains = {
+        each.name for entry, _ in reading.matches for each in reading.situation.lacking(entry)
+    }
+    for name in sorted(domains):
+        yield Fix(what=f"let the server have the bundle of {name}, or federate with it no more")
+
+
+def _clock(reading: Reading) -> Iterator[Fix]:
+    wrong = reading.situation.clock
+    if wrong is not None:
+        yield Fix(what=wrong.remedy)
 
 
 def _entries(reading: Reading) -> Iterator[Fix]:

@@ -7,8 +7,10 @@ from typing import Final
 from agent.cache.entitlement import Entitlement
 from agent.cache.view import Holdings
 from agent.membership.standing import Phase
-from finial.explain.checkup import span
+from finial.explain.checkup import judge_clock, span
+from finial.explain.diagnosis import Diagnosis, Health
 from finial.explain.hiding import Grammars
+from finial.spiffe.identity import TrustDomain
 
 ATTESTATION: Final = "attest"
 SYNCHRONISATION: Final = "the synchronisation"
@@ -37,7 +39,8 @@ class Situation:
     """The agent's own state; `unsigned` says by entry id why an SVID was refused.
 
     `troubles` names what fails at present: the synchronisation, the stream of changes, signing.
-    `last_sync` is 0 where the entries were not compared since the agent started.
+    `last_sync` is 0 where the entries were not compared since the agent started; `clock_offset` is
+    by how many seconds the server's clock is ahead, None where nobody knows.
     """
 
     agent_id: str
@@ -49,6 +52,7 @@ class Situation:
     server: str = ""
     connected: bool = True
     last_sync: float = 0.0
+    clock_offset: float | None = None
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     unsigned: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,6 +78,19 @@ class Situation:
             why = f"since {since} no X.509-SVID can be signed: {trouble.detail}"
             return State(why, True)
         return State("its X.509-SVID is signed as soon as a workload asks for it")
+
+    @property
+    def clock(self) -> Diagnosis | None:
+        """What is wrong with the clocks, if that is enough to make SVIDs worthless."""
+        if self.clock_offset is None:
+            return None
+        found = judge_clock("clock", self.clock_offset)
+        return found if found.health is Health.FAILED else None
+
+    def lacking(self, entry: Entitlement) -> list[TrustDomain]:
+        """The trust domains that an entry federates with and whose bundles are not here."""
+        known = self.holdings.bundles
+        return sorted(each for each in entry.federates_with if each not in known)
 
     @property
     def cut_off(self) -> Trouble | None:

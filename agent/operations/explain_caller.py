@@ -15,12 +15,12 @@ from typing import Any, Final
 import msgspec
 
 from agent.attestation.attempt import Attempt
-from agent.attestation.explaining import explain, for_itself, foresee, summary
+from agent.attestation.explaining import amended, explain, for_itself, foresee, summary
 from agent.attestation.memory import Memory
 from agent.attestation.situation import Situation
 from agent.operations.attest_caller import CallerAttestation, Unserved, check
 from agent.operations.processes import Running, caller_of, ended, running
-from finial.explain.explanation import Explanation, Fix, Outcome
+from finial.explain.explanation import Explanation, Fix
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer, PeerGone
 from finial.spiffe.refusal import Kind, Refusal
@@ -74,7 +74,9 @@ class Explaining:
                 value=refusal[:40],
                 remedy="it may be another agent's, or too old: see finial explain --last-refusals",
             )
-        return await self._explained(explain, replace(attempt, has_ended=ended(attempt.caller)))
+        if ended(attempt.caller):
+            return await self._explained(explain, replace(attempt, has_ended=True))
+        return await self._beside_the_present(attempt, running(attempt.caller.pid))
 
     async def of_pid(self, pid: int) -> Explanation:
         """Explain what a process was answered last; one that has not asked is attested now.
@@ -89,18 +91,12 @@ class Explaining:
                 raise
             told = await self._explained(explain, replace(attempt, has_ended=True))
             return with_cause(told, f"process {pid} has ended since")
-        if attempt is None or process.since > attempt.last_at + SAME_PROCESS:
+        if attempt is None or not _is_same(attempt, process):
             cause = f"process {pid} has asked this agent for nothing yet"
             fix = f"see that it asks here: SPIFFE_ENDPOINT_SOCKET=unix://{self._endpoint}"
             told = with_cause(await self._foreseen(process), cause)
             return msgspec.structs.replace(told, fixes=(Fix(what=fix), *told.fixes))
-        attempt.caller = process.caller
-        told = await self._explained(explain, attempt)
-        if attempt.reason:
-            now = await self._foreseen(process)
-            if now.outcome is Outcome.WOULD_BE_SERVED and not told.matches:
-                return with_cause(told, "if it asked again now, it would be served")
-        return told
+        return await self._beside_the_present(attempt, process)
 
     async def simulate(self, pid: int) -> Explanation:
         """Say what a process would get if it asked now.
@@ -140,6 +136,16 @@ class Explaining:
                 return await self.of_refusal(refusal)
         raise Refusal(Kind.INVALID, "the question is about no pid and no refusal")
 
+    async def _beside_the_present(self, attempt: Attempt, process: Running) -> Explanation:
+        """What became of a process that still lives, and what would become of it now."""
+        told = await self._explained(explain, replace(attempt, caller=process.caller))
+        if not attempt.reason:
+            return told
+        try:
+            return amended(told, await self._foreseen(process))
+        except Refusal:
+            return told  # it has ended meanwhile
+
     async def _foreseen(self, process: Running) -> Explanation:
         try:
             caller = process.caller
@@ -174,6 +180,13 @@ class Explaining:
                 return await asyncio.to_thread(make, replace(attempt), self._situation())
         finally:
             self._waiting -= 1
+
+
+def _is_same(attempt: Attempt, process: Running) -> bool:
+    """Whether a PID still belongs to the process that has asked."""
+    if attempt.caller.started:
+        return attempt.caller.started == process.caller.started
+    return process.since <= attempt.last_at + SAME_PROCESS
 
 
 def with_cause(explanation: Explanation, cause: str) -> Explanation:

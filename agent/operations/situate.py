@@ -37,6 +37,7 @@ class Situating:
             server=self.address(),
             connected=self.link.connected,
             last_sync=self.link.last_sync,
+            clock_offset=self.link.server_clock.offset,
             troubles=dict(self.link.troubles),
             unsigned=self.unsigned(),
         )

@@ -85,7 +85,8 @@ def _head(explanation: Explanation) -> Iterator[str]:
         yield f"told: {explanation.reason}"
     if explanation.refusal:
         yield f"refusal {explanation.refusal}"
-    yield f"agent {explanation.agent_id}"
+    if explanation.agent_id:
+        yield f"agent {explanation.agent_id}"
 
 
 def _is_past(explanation: Explanation) -> bool:

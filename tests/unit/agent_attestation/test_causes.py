@@ -71,6 +71,37 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
         ],
         ["let the attestor unix see what it could not: the program cannot be looked at", REGISTER],
     ),
+    "a foreign bundle that is missing": (
+        reading(
+            entitlement("web", "unix:uid:1000", federates=["other.test", "third.test"]),
+            of=attempt(UNIX, reason=""),
+        ),
+        [
+            "the entry web for spiffe://example.org/web federates with other.test, third.test, of "
+            "which this agent has no bundle: peers there cannot be verified"
+        ],
+        [
+            "let the server have the bundle of other.test, or federate with it no more",
+            "let the server have the bundle of third.test, or federate with it no more",
+        ],
+    ),
+    "clocks that differ": (
+        reading(clock_offset=7200.0),
+        [
+            f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}",
+            "this node's clock is 2 h behind the server's: what the server issues is not valid yet "
+            "here",
+        ],
+        [
+            REGISTER,
+            "let both machines set their clocks, such as by: timedatectl set-ntp true",
+        ],
+    ),
+    "clocks that hardly differ": (
+        reading(clock_offset=0.5),
+        [f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}"],
+        [REGISTER],
+    ),
     "something that a setting asks for": (
         reading(entitlement("web", "unix:cgroup:/web.slice")),
         [

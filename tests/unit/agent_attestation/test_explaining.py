@@ -1,6 +1,6 @@
 """The document that explains an attempt, and what a workload sees of it."""
 
-from agent.attestation.explaining import explain, for_itself, foresee, summary
+from agent.attestation.explaining import amended, explain, for_itself, foresee, summary
 from finial.explain.explanation import Outcome, ProcessReport, decode_explanation
 from tests.doubles.attempts import AGENT, UNIX, attempt, situation
 from tests.doubles.clock import NOW
@@ -88,6 +88,31 @@ def test_a_workload_sees_itself_alone() -> None:
     assert (own.nearest, own.causes, own.fixes) == ((), (), ())
     assert foresee(asking, state).causes == (
         "the attestor docker failed: /run/docker.sock does not answer",
+    )
+
+
+def test_an_old_refusal_is_told_beside_the_present() -> None:
+    """What changed since is added; a process that was never looked at is looked at now."""
+    match = entitlement("mine", "unix:uid:1000")
+    near = entitlement("mine", "unix:uid:1001")
+    served = foresee(attempt(UNIX, reason=""), situation(match))
+    refused = foresee(attempt(UNIX, reason=""), situation(near))
+    known = explain(attempt(UNIX), situation(near))
+    assert amended(known, refused) is known
+    assert amended(known, served).causes[0] == "if it asked again now, it would be served"
+    came = explain(attempt(UNIX), situation(match))
+    assert amended(came, served) is came
+    early = explain(attempt(reason="not synced yet"), situation(match))
+    assert amended(early, served).causes == (
+        "not synced yet",
+        "if it asked again now, it would be served",
+    )
+    late = amended(early, refused)
+    assert late.causes == ("not synced yet", *refused.causes)
+    assert (late.attestors, late.nearest, late.fixes) == (
+        refused.attestors,
+        refused.nearest,
+        refused.fixes,
     )
 
 
