@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a systemd as process 1 of namespaces of its own, on a copy-on-write view of this machine:
-#   unshare --mount --pid ... boot_systemd.sh FOLDER PATH...
-# FOLDER/shared is /mnt inside; each PATH is bound to the same place. Nothing outside is changed:
+#   unshare --mount --pid ... boot_systemd.sh FOLDER SOURCE=TARGET...
+# FOLDER/shared is /mnt inside; each SOURCE is TARGET there. Nothing outside is changed:
 # the kernel's settings are read-only, /dev is its own, and no unit of the machine is started.
 set -eu
 folder=$1
@@ -74,9 +74,10 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mkdir -p "$root/mnt"
 mount --bind "$folder/shared" "$root/mnt"
 # Every user may run what the test runs; only this view of the folders above it changes.
-for path in "$@"; do
+for pair in "$@"; do
+    path=${pair#*=}
     mkdir -p "$root$path"
-    mount --bind "$path" "$root$path"
+    mount --bind "${pair%%=*}" "$root$path"
     while path=$(dirname "$path") && [ "$path" != / ]; do
         chmod o+x "$root$path"
     done

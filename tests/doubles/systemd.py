@@ -7,7 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -94,8 +94,8 @@ class Systemd:
 
 
 @contextmanager
-def systemd(require: Requirements) -> Iterator[Systemd]:
-    """Boot one, and take everything down again."""
+def systemd(require: Requirements, more: Mapping[str, str] | None = None) -> Iterator[Systemd]:
+    """Boot one, and take everything down again; `more` are folders and what they are inside."""
     needs_systemd(require)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(short_folder())
@@ -103,10 +103,11 @@ def systemd(require: Requirements) -> Iterator[Systemd]:
         log = stack.enter_context((folder / "console.log").open("wb"))
         # The shell joins the group before anything is made in it.
         joining = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+        pairs = [f"{source}={target}" for source, target in (_places() | (more or {})).items()]
         namespaces = ("--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup")
         process = subprocess.Popen(
             ["sh", "-c", joining, "sh", "unshare", *namespaces, "--fork", "--kill-child",
-             "--propagation=private", "sh", str(SCRIPT), str(folder), *_places()],
+             "--propagation=private", "sh", str(SCRIPT), str(folder), *pairs],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         stack.callback(_end, process)
@@ -121,10 +122,10 @@ def systemd(require: Requirements) -> Iterator[Systemd]:
         yield eventually(booted, what="systemd boots")
 
 
-def _places() -> Sequence[str]:
+def _places() -> dict[str, str]:
     """Where this program and its Python are, unless every user finds them in /usr anyway."""
     found = dict.fromkeys((str(ROOT), sys.prefix, sys.base_prefix))
-    return [place for place in found if not place.startswith("/usr")]
+    return {place: place for place in found if not place.startswith("/usr")}
 
 
 @contextmanager
