@@ -16,6 +16,8 @@ CLOCK: Final = "clock"
 OWN_SVID: Final = "agent SVID"
 _MISSED: Final = 3
 _SLACK: Final = 30.0
+_SIGNS_OF_TIME: Final = ("not yet valid", "has expired")
+"""How OpenSSL says that a certificate's time is not now."""
 
 
 def judge_server(link: Link, address: str, poll: float, now: float, *, synced: bool) -> Diagnosis:
@@ -55,6 +57,13 @@ def judge_server_clock(link: Link) -> Diagnosis:
         return judge_clock(CLOCK, offset)
     if link.connected:
         return ok(CLOCK, "the server has not told its time yet")
+    if link.fault is not None and any(sign in link.fault.detail for sign in _SIGNS_OF_TIME):
+        return failed(
+            CLOCK,
+            f"one of the clocks may be wrong, by how the server's certificate looks from here: "
+            f"{link.fault.detail}",
+            "compare both: date -u; timedatectl set-ntp true",
+        )
     return warning(CLOCK, "not compared, because there is no stream from the server")
 
 

@@ -150,6 +150,17 @@ def test_the_nearest_heartbeat_tells_the_servers_clock() -> None:
     assert judge_server_clock(Link()).health is Health.WARNING
 
 
+def test_a_certificate_of_another_time_hints_at_the_clocks() -> None:
+    """A clock that is far off ends the handshake, before the server could tell its time."""
+    fault = Refusal(
+        Kind.UNAUTHENTICATED, "the server is not believed: certificate is not yet valid"
+    )
+    found = judge_server_clock(Link(fault=fault))
+    assert says(found, Health.FAILED, "one of the clocks may be wrong")
+    other = Refusal(Kind.UNAVAILABLE, "connection refused")
+    assert judge_server_clock(Link(fault=other)).health is Health.WARNING
+
+
 KERNEL = Kernel(
     release="6.8",
     peer_pidfd=True,
