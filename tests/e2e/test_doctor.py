@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Requirements
 from tests.doubles.nodes import AgentProgram, ServerProgram, closing
-from tests.doubles.programs import ROOT, eventually, finial, short_folder, up
+from tests.doubles.programs import ROOT, eventually, finial, running, short_folder, up
 
 Checks = dict[tuple[str, str], dict[str, Any]]
 
@@ -56,11 +56,11 @@ def _free_port() -> int:
 
 def test_what_is_well_is_ok_and_asks_for_nothing() -> None:
     """Every check of both sides is ok, the exit status is 0, and the clocks were compared."""
-    with up() as running:
-        running.register("/web", f"unix:uid:{os.getuid()}")
+    with up() as both:
+        both.register("/web", f"unix:uid:{os.getuid()}")
 
         def compared() -> Checks | None:
-            status, found = doctor("--dir", str(running.folder))
+            status, found = doctor("--dir", str(both.folder))
             assert status == 0, found
             return found if "differ by" in found["agent", "clock"]["detail"] else None
 
@@ -71,7 +71,7 @@ def test_what_is_well_is_ok_and_asks_for_nothing() -> None:
         described = (ROOT / "docs" / "doctor.md").read_text()
         names = {check for _, check in found if not check.startswith("attestor ")}
         assert [name for name in names if f"`{name}`" not in described] == []
-        text = finial("doctor", "--dir", str(running.folder)).stdout
+        text = finial("doctor", "--dir", str(both.folder)).stdout
         assert "server\n" in text
         assert "agent\n" in text
         assert text.splitlines()[-1].startswith(f"{len(found)} checks: ")
@@ -126,13 +126,46 @@ def test_what_somebody_spoilt_is_found() -> None:
         assert "could put a socket of theirs" in found["agent", "workload socket"]["detail"]
 
 
+# An agent whose node's clock is late, as far as it asks its clock.
+LATE = """
+import asyncio, sys
+from pathlib import Path
+from agent.assemble import run
+from agent.settings import load
+from finial.runtime.clock import SystemClock
+
+class Late(SystemClock):
+    def now(self):
+        return super().now() - 30
+
+asyncio.run(run(load(Path(sys.argv[1])), lambda _: None, clock=Late()))
+"""
+
+
+def test_a_clock_that_is_late_is_found_by_the_heartbeats() -> None:
+    """The server tells its time by itself; 30 s are more than what is issued is backdated by."""
+    with pair() as (server, node, named):
+        node.stop()
+        with running([sys.executable, "-c", LATE, str(node.config)], cwd=ROOT):
+
+            def compared() -> Checks | None:
+                found = doctor(*named)[1]
+                told = found["agent", "agent"]["health"] == "ok"
+                return found if told and "behind" in found["agent", "clock"]["detail"] else None
+
+            found = eventually(compared, 30, "a heartbeat came")
+            assert "clock is 30 s behind the server's" in found["agent", "clock"]["detail"]
+            assert found["agent", "clock"]["health"] == "failed"
+            assert server.runs
+
+
 @pytest.mark.root
 def test_only_operators_are_told(require: Requirements) -> None:
     """Another user learns that both sides are there, and nothing else."""
     setpriv = require.command("setpriv", "apt-get install util-linux")
-    with up() as running:
+    with up() as both:
         command = [setpriv, "--reuid=61003", "--regid=61003", "--clear-groups", sys.executable]
-        command += ["-m", "cli", "doctor", "--agent", f"unix://{running['agent_socket']}"]
+        command += ["-m", "cli", "doctor", "--agent", f"unix://{both['agent_socket']}"]
         done = subprocess.run(
             [*command, "--output", "json"], capture_output=True, text=True, cwd=ROOT, check=False
         )
