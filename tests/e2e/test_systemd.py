@@ -281,6 +281,21 @@ def test_a_user_cannot_leave_their_units(booted: Systemd) -> None:
         assert booted.attempt("sh", "-c", outside, uid=ALICE).returncode != 0
 
 
+def test_only_a_delegated_unit_takes_its_users_processes(booted: Systemd) -> None:
+    """A user may move processes into a system unit of theirs that delegates, and into no other."""
+    booted.start("plain", *SLEEP, User="alice")
+    booted.start("given", *SLEEP, User="alice", Delegate="yes")
+    manager = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
+    with manager_of_alice(booted), attestor(booted.command(), "own", PRIVATE) as asked:
+        start_as_alice(booted, "own.service", f"ExecStart={' '.join(SLEEP)}")
+        pid = pid_of_alice(booted, "own.service")
+        for unit, taken in (("plain.service", False), ("given.service", True)):
+            move = ("org.freedesktop.systemd1.Manager", "AttachProcessesToUnit", "ssau")
+            line = ("busctl", "call", *manager, *move, unit, "", "1", str(pid))
+            assert (booted.attempt(*line, uid=ALICE).returncode == 0) == taken
+            assert (f"'id:{unit}'" in asked.about(pid)) == taken
+
+
 def test_a_process_of_no_unit_is_none(booted: Systemd) -> None:
     """What runs beside all units, such as what was moved to the root, has no selectors."""
     with attestor(booted.command(), "own", PRIVATE) as asked:

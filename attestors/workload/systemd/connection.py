@@ -23,7 +23,15 @@ _HEADER: Final = 16
 _MAX_LINE: Final = 4096
 _ANSWERS: Final = (MessageType.method_return.value, MessageType.error.value)
 # What jeepney raises for bytes that are no message.
-_UNREADABLE: Final = (ValueError, KeyError, IndexError, TypeError, struct.error, RecursionError)
+_UNREADABLE: Final = (
+    AssertionError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 Answer = tuple[Any, ...]
 

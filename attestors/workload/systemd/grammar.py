@@ -18,7 +18,8 @@ GRAMMAR: Final = SelectorGrammar(
             "systemd:id:web.service",
             f"{_MANAGER}, whose units only root makes, and the kernel: the process is in the "
             "unit's control group",
-            "which of the unit's processes it is: whatever the service starts is the service",
+            "which of the unit's processes it is: whatever the service starts is the service; and "
+            "with Delegate=yes and User=, any process that this user had moved there",
         ),
         SelectorForm(
             "fragment_path",

@@ -164,6 +164,12 @@ def broken(message: Message) -> bytes:
     return made[:20] + b"\xff" * 40 + made[60:]
 
 
+def unfinished(message: Message) -> bytes:
+    """An answer whose text does not end as texts do."""
+    made: bytes = new_method_return(message, "s", ("text",)).serialise(9)
+    return made[:-1] + b"\x01"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -172,12 +178,24 @@ def broken(message: Message) -> bytes:
         broken,
         lambda message: b"l\x02" + b"\xff" * 64,
         lambda message: b"\x00" * 64,
+        unfinished,
         lambda message: new_method_return(message, "u", (7,)),
         new_method_return,
         refusing(f"{ERROR}.NoReply"),
         refusing(f"{ERROR}.Failed"),
     ],
-    ids=["end", "large", "broken", "long", "zeros", "type", "empty", "no reply", "refusal"],
+    ids=[
+        "end",
+        "large",
+        "broken",
+        "long",
+        "zeros",
+        "unfinished",
+        "type",
+        "empty",
+        "no reply",
+        "refusal",
+    ],
 )
 def test_nonsense_is_a_manager_that_is_away(answer: Answer) -> None:
     """Whatever comes instead of an answer is a failure that says so, after a few attempts."""
