@@ -83,7 +83,7 @@ def _hear_report(world: World, stream: AgentStream, payload: bytes) -> None:
     try:
         note_attestors(world, stream, payload)
     except Refusal as refusal:
-        _logger.warning("agent %s: %s", stream.agent, refusal)
+        _logger.debug("agent %s: %s", stream.agent, refusal)
 
 
 def _down(notice: Notice, now: float) -> bytes:

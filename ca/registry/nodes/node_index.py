@@ -1,5 +1,6 @@
 """All attested nodes in memory."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from ca.registry.index.ordered import Ordered
@@ -21,6 +22,7 @@ class NodeIndex:
         self._nodes: dict[SpiffeId, Node] = {}
         self._by_path: Ordered[Node] = Ordered(_path)
         self._having: dict[Selector, set[SpiffeId]] = {}
+        self._types: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -55,7 +57,7 @@ class NodeIndex:
 
     def types(self) -> frozenset[str]:
         """The types of the nodes' selectors."""
-        return frozenset(selector.type for selector in self._having)
+        return frozenset(self._types)
 
     def count(self, which: NodeFilter | None = None) -> int:
         """How many nodes the filter asks for."""
@@ -76,7 +78,10 @@ class NodeIndex:
         self._nodes[node.id] = node
         self._by_path.add(node)
         for selector in node.selectors:
-            self._having.setdefault(selector, set()).add(node.id)
+            having = self._having.setdefault(selector, set())
+            if not having:
+                self._types[selector.type] += 1
+            having.add(node.id)
 
     def _remove(self, id_: SpiffeId) -> None:
         node = self._nodes.pop(id_, None)
@@ -88,3 +93,4 @@ class NodeIndex:
             having.discard(id_)
             if not having:
                 del self._having[selector]
+                self._types -= Counter([selector.type])

@@ -40,6 +40,7 @@ def test_nodes_are_found_by_what_an_alias_says() -> None:
     assert found.types() == {"n"}
     found.apply([node("c", selectors=selectors("n:3"))], [agent("b")])
     assert found.having(selectors("n:2")) == ()
+    assert found.types() == {"n"}
     assert [n.id for n in found.having(selectors("n:3"))] == [agent("c")]
 
 

@@ -165,7 +165,8 @@ def test_a_report_that_is_none_is_passed_over(tmp_path: Path, caplog: Any) -> No
         await settle(100)
         assert desk.house.world.streams.left_at(agent.id) == desk.house.clock.now()
 
-    at_desk(tmp_path, act)
+    with caplog.at_level(logging.DEBUG, "finial.ca.follow"):
+        at_desk(tmp_path, act)
 
 
 @pytest.mark.parametrize("count", [1, 5])
