@@ -112,9 +112,9 @@ class UnixAttestor:
         late = len(users) < 1 or len(groups) < len(asked)
         remarks = ["it took too long to look up all names of users and groups"] if late else []
         if users.get(found.uid, "") is None:
-            remarks.append(f"no unix:user: uid {found.uid} has no name on this machine")
+            remarks.append(f"uid {found.uid} has no name on this machine, so there is no unix:user")
         if groups.get(found.gid, "") is None:
-            remarks.append(f"no unix:group: gid {found.gid} has no name on this machine")
+            remarks.append(f"gid {found.gid} has no name on this machine, so there is no unix:group")
         return Found(tuple(values), tuple(remarks))
 
     async def _names(self, names: AccountNames, numbers: Iterable[int], deadline: float) -> Names:
