@@ -26,7 +26,8 @@ SYSTEM_BUS: Final = "/run/dbus/system_bus_socket"
 def needs_systemd(require: Requirements) -> None:
     """What `systemd` needs, said aloud where it is missing."""
     require.root()
-    require.path(SYSTEMD, INSTALL)
+    for path in (SYSTEMD, "/lib/systemd/system/dbus.socket"):
+        require.path(path, INSTALL)
     for command in ("dbus-daemon", "systemctl", "unshare", "nsenter", "setpriv", "ip"):
         require.command(command, INSTALL)
     if _cgroup2() is None:
