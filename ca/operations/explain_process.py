@@ -101,8 +101,8 @@ def _since(world: World, node: Node) -> str:
     now, left = world.clock.now(), world.streams.left_at(node.id)
     if node.banned:
         return "it is banned"
-    if node.expires_at <= now:
-        return f"its SVID expired {span(now - node.expires_at)} ago"
+    if node.good_until <= now:
+        return f"its SVID expired {span(now - node.good_until)} ago"
     if left is not None:
         return f"its stream ended {span(now - left)} ago"
     return "it has opened no stream to this server since that started (an agent of SPIRE has none)"

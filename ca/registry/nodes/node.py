@@ -25,3 +25,8 @@ class Node:
     banned: bool = False
     agent_version: str = ""
     attested_at: int = 0
+
+    @property
+    def good_until(self) -> int:
+        """When the last SVID ends that it may use, in Unix seconds."""
+        return max(self.expires_at, self.new_expires_at)

@@ -101,7 +101,7 @@ class Fleet:
 
     def is_whole(self, nodes: Iterable[Node], now: float) -> bool:
         """Whether there are agents, and each that can be there is, and said what it runs."""
-        alive = (node for node in nodes if not node.banned and node.expires_at > now)
+        alive = (node for node in nodes if not node.banned and node.good_until > now)
         return bool(self._present) and all(node.id in self._present for node in alive)
 
 
