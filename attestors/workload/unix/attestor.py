@@ -112,9 +112,9 @@ class UnixAttestor:
         late = len(users) < 1 or len(groups) < len(asked)
         remarks = ["it took too long to look up all names of users and groups"] if late else []
         if users.get(found.uid, "") is None:
-            remarks.append(f"uid {found.uid} has no name on this machine, so there is no unix:user")
+            remarks.append(_nameless("uid", found.uid, "user"))
         if groups.get(found.gid, "") is None:
-            remarks.append(f"gid {found.gid} has no name on this machine, so there is no unix:group")
+            remarks.append(_nameless("gid", found.gid, "group"))
         return Found(tuple(values), tuple(remarks))
 
     async def _names(self, names: AccountNames, numbers: Iterable[int], deadline: float) -> Names:
@@ -123,6 +123,11 @@ class UnixAttestor:
         if known is not None:
             return known
         return await names.find(numbers, deadline - self._clock.monotonic())
+
+
+@lru_cache(maxsize=1024)
+def _nameless(what: str, number: int, form: str) -> str:
+    return f"{what} {number} has no name on this machine, so there is no unix:{form}"
 
 
 @lru_cache(maxsize=1024)
