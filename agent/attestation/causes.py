@@ -31,7 +31,15 @@ def causes(reading: Reading) -> tuple[str, ...]:
     if attempt.said and reading.situation.holdings.synced:
         found += [*_entries(reading), *_cut_off(reading)]
     found += _clock(reading)
-    return tuple(dict.fromkeys(found))
+    return _once(found)
+
+
+def _once(sentences: list[str]) -> tuple[str, ...]:
+    """Each sentence once, and none that another one holds."""
+    unique = tuple(dict.fromkeys(sentences))
+    return tuple(
+        one for one in unique if not any(one != other and one in other for other in unique)
+    )
 
 
 def _reason(reading: Reading) -> Iterator[str]:

@@ -41,9 +41,9 @@ class ProcessReport(Document, frozen=True):
 class AttestorReport(Document, frozen=True):
     """What one attestor said: selectors, or why it has none.
 
-    `status` is `attested`, `not applicable`, `failed` or `denied`; `facts` are found things that are
-    no selectors, such as the container's id; `remarks` say which selectors could not be given and
-    why.
+    `status` is `attested`, `not applicable`, `failed` or `denied`; `facts` are what was found and
+    is no selector, such as the container's id; `remarks` say which selectors could not be given,
+    and why.
     """
 
     name: str

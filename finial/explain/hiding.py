@@ -1,9 +1,10 @@
 """Keeping secret values out of explanations: their names are shown, what follows is not.
 
-A form that its grammar calls secret is hidden, and what is spelled almost like it. Of a type whose
-grammar nobody knows, forms named like an environment are hidden: rather a riddle than a leak.
+A form that its grammar calls secret is hidden, and what is spelled almost like it. Forms that no
+grammar knows are hidden if they are named like an environment: rather a riddle than a leak.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, Protocol
@@ -12,6 +13,8 @@ from finial.spiffe.selector import Selector
 
 HIDDEN: Final = "(hidden)"
 _SUSPECT: Final = frozenset({"env"})
+_NONE: Final[frozenset[str]] = frozenset()
+_SEPARATOR: Final = re.compile("([:=])")
 
 
 class Form(Protocol):
@@ -61,31 +64,29 @@ class Hiding:
     def __init__(self, grammars: Grammars) -> None:
         self._known = {type_: {form.name for form in forms} for type_, forms in grammars.items()}
         self._secret = {
-            type_: {form.name for form in forms if form.secret} for type_, forms in grammars.items()
+            type_: frozenset(form.name for form in forms if form.secret)
+            for type_, forms in grammars.items()
         }
 
     def is_secret(self, selector: Selector) -> bool:
         """Whether the selector's value must not be shown."""
-        form = selector.value.partition(":")[0]
-        secret = self._secret.get(selector.type, _SUSPECT)
+        form = _SEPARATOR.split(selector.value, 1)[0]
+        secret = self._secret.get(selector.type, _NONE)
         if form in self._known.get(selector.type, ()):
             return form in secret
         # Whoever mistyped the name of a secret form has written a secret all the same.
-        return bool(get_close_matches(form.casefold(), secret, 1))
+        return bool(get_close_matches(form.casefold(), secret | _SUSPECT, 1))
 
     def shown(self, selector: Selector) -> str:
         """The selector as text, a secret value cut off after its name."""
-        if not self.is_secret(selector):
+        parts = _SEPARATOR.split(selector.value, 2)
+        if len(parts) == 1 or not self.is_secret(selector):
             return str(selector)
-        form, _, rest = selector.value.partition(":")
-        return f"{selector.type}:{form}:{_up_to_value(rest)}{HIDDEN}"
+        # Form, separator, name, separator, value; without a name everything after the form.
+        begin = "".join(parts[:4] if len(parts) > 3 else parts[:2])
+        return f"{selector.type}:{begin}{HIDDEN}"
 
 
 def is_hidden(text: str) -> bool:
     """Whether a selector that somebody else wrote had its value cut off."""
     return text.endswith(HIDDEN)
-
-
-def _up_to_value(rest: str) -> str:
-    ends = [at for at in (rest.find("="), rest.find(":")) if at >= 0]
-    return rest[: min(ends) + 1] if ends else ""

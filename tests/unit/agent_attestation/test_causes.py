@@ -240,7 +240,6 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
         ),
         [
             "the workload cannot be attested: docker failed",
-            "the attestor docker failed: no engine answers at /run/docker.sock",
             "the entry web for spiffe://example.org/web asks for docker:label:app:web, but the "
             "attestor docker failed: no engine answers at /run/docker.sock",
         ],
