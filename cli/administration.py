@@ -17,16 +17,19 @@ Document = dict[str, Any]
 
 
 class Administration:
-    """A connection to a server's REST API; use it in a `with` statement."""
+    """A connection to a server's REST API; use it in a `with` statement.
 
-    def __init__(self, place: Place) -> None:
+    `timeout` is in seconds, for each step of a call.
+    """
+
+    def __init__(self, place: Place, timeout: float = TIMEOUT) -> None:
         self._place = place
         headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
         self._client = httpx.Client(
             transport=_transport(place),
             base_url=place.url or "http://localhost",
             headers=headers,
-            timeout=TIMEOUT,
+            timeout=timeout,
             trust_env=False,
         )
 

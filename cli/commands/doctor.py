@@ -76,7 +76,7 @@ def doctor(
     )
     found: dict[str, list[Diagnosis]] = {}
     if sides.server is not None:
-        found["server"] = list(examine_server(sides.server))
+        found["server"] = list(examine_server(sides.server, timeout))
     if sides.agent is not None:
         found["agent"] = list(examine_agent(sides.agent, timeout))
     if not found:

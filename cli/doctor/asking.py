@@ -38,14 +38,14 @@ def ask_agent(socket: Path, timeout: float) -> list[Diagnosis]:
     return _decoded(asyncio.run(ask()).document)
 
 
-def ask_server(place: Place) -> list[Diagnosis]:
+def ask_server(place: Place, timeout: float) -> list[Diagnosis]:
     """Have the server diagnose itself.
 
     Raises: Refusal.
     """
     from cli.administration import Administration
 
-    with Administration(place) as server:
+    with Administration(place, timeout) as server:
         found = server.get("/v1/doctor")
     return _decoded(msgspec.json.encode(found.get("checks", [])))
 

@@ -35,7 +35,7 @@ def examine_agent(side: AgentSide, timeout: float) -> Iterator[Diagnosis]:
     yield from found
 
 
-def examine_server(side: ServerSide) -> Iterator[Diagnosis]:
+def examine_server(side: ServerSide, timeout: float) -> Iterator[Diagnosis]:
     """Yield everything that is found about a server."""
     config = side.config or Path("FILE")
     start = f"finial ca run --config {config}"
@@ -47,7 +47,7 @@ def examine_server(side: ServerSide) -> Iterator[Diagnosis]:
             local = side.settings.server_socket
             yield judge_socket("server socket", local, everybody=False, start=start)
     try:
-        found = ask_server(side.place)
+        found = ask_server(side.place, timeout)
     except Refusal as refusal:
         yield away("server", refusal, start)
         if side.settings is not None and side.place.socket is not None:
