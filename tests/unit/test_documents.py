@@ -29,3 +29,13 @@ def test_a_document_links_to_files_that_exist(document: Path) -> None:
     """Every relative link leads to something."""
     links = LINKED.findall(document.read_text())
     assert not [link for link in links if not (document.parent / link).exists()]
+
+
+def test_the_readme_shows_what_the_page_of_explanations_shows() -> None:
+    """Its example of an explanation is a part of one that is compared with the programs."""
+    section = (ROOT / "README.md").read_text().partition("## Why no identity?")[2]
+    shown = section.partition("```console\n")[2].partition("```")[0]
+    page = (ROOT / "docs" / "explain.md").read_text()
+    parts = [part.strip("\n") for part in shown.split("...\n") if part.strip()]
+    assert parts
+    assert not [part for part in parts if part not in page]
