@@ -94,15 +94,18 @@ def up_inside(booted: Systemd, attestors: str) -> Iterator[Up]:
     output = {"StandardOutput": "file:/mnt/up.json", "KillMode": "mixed"}
     booted.start("finial", *line, "--attestors=/mnt/attestors.toml", **output, **OURS)
     try:
-        made = folder / "up.json"
-        eventually(
-            lambda: made.exists() and made.read_text().endswith("\n"),
-            what=f"finial up is ready: {(folder / 'finial.err').read_text()}",
-        )
+        made, words = folder / "up.json", folder / "finial.err"
+
+        def is_ready() -> bool:
+            state = booted.show("finial.service", "ActiveState")
+            assert state in ("active", "activating"), words.read_text()
+            return made.exists() and made.read_text().endswith("\n")
+
+        eventually(is_ready, what="finial up is ready")
         yield Up(folder / "d", None, json.loads(made.read_text()))  # type: ignore[arg-type]
     finally:
         booted.run("systemctl", "stop", "finial.service")
-        shutil.rmtree(folder / "d")
+        shutil.rmtree(folder / "d", ignore_errors=True)
 
 
 def fetched(booted: Systemd, unit: str, **settings: str) -> Any:

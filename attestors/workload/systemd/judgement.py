@@ -46,6 +46,7 @@ def judge(unit: Unit, paths: Sequence[str]) -> Finding:
         elif name:
             values.append(f"user_unit:{unit.user}:{name}")
             facts.append((f"unit of user {unit.user}", name))
+            remarks.append(f"user {unit.user} named {name}: it is systemd:user_unit, no systemd:id")
     return _attested(filter(None, values), remarks, facts)
 
 
