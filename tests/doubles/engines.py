@@ -19,7 +19,7 @@ from typing import Any
 from tests.conftest import Requirements
 from tests.doubles.programs import ROOT, eventually
 
-INSTALL = "apt-get install docker.io iptables busybox-static"
+INSTALL = "apt-get install docker.io iptables"
 IMAGE = "finial-test:1"
 PYTHON = sys.executable
 IMPORTED_ROOT = ("bin", "sbin", "lib", "lib64")

@@ -5,11 +5,9 @@ from typing import Annotated, Final
 import msgspec
 
 MAX_LABELS: Final = 1024
-_MAX_TEXT: Final = 64 * 1024
 
-Text = Annotated[str, msgspec.Meta(max_length=_MAX_TEXT)]
-Labels = Annotated[dict[Text, Text | None], msgspec.Meta(max_length=MAX_LABELS)]
-Variables = Annotated[list[Text], msgspec.Meta(max_length=MAX_LABELS)]
+Labels = Annotated[dict[str, str | None], msgspec.Meta(max_length=MAX_LABELS)]
+Variables = Annotated[list[str], msgspec.Meta(max_length=MAX_LABELS)]
 
 
 class EngineAway(Exception):
@@ -25,7 +23,7 @@ class State(msgspec.Struct, frozen=True, rename="pascal"):
 class Config(msgspec.Struct, frozen=True, rename="pascal"):
     """What a container was made with, or what an image brings along."""
 
-    image: Text = ""
+    image: str = ""
     labels: Labels | None = None
     env: Variables | None = None
 
@@ -33,9 +31,9 @@ class Config(msgspec.Struct, frozen=True, rename="pascal"):
 class ContainerDocument(msgspec.Struct, frozen=True, rename="pascal"):
     """The answer to `/containers/<id>/json`; `image` is the image's ID."""
 
-    id: Text
-    name: Text = ""
-    image: Text = ""
+    id: str
+    name: str = ""
+    image: str = ""
     state: State = State()
     config: Config = Config()
 
@@ -43,12 +41,12 @@ class ContainerDocument(msgspec.Struct, frozen=True, rename="pascal"):
 class ImageDocument(msgspec.Struct, frozen=True, rename="pascal"):
     """The answer to `/images/<id>/json`."""
 
-    id: Text = ""
+    id: str = ""
     config: Config | None = None
 
 
 class VersionDocument(msgspec.Struct, frozen=True, rename="pascal"):
     """The answer to `/version`."""
 
-    version: Text = ""
-    api_version: Text = ""
+    version: str = ""
+    api_version: str = ""
