@@ -106,13 +106,14 @@ def marked(refusal: Refusal, id_: str) -> Refusal:
     """The refusal with the id by which an operator finds out more."""
     if not id_:
         return refusal
-    where = f"the node's operator sees why by: finial explain --refusal {id_}"
+    where = f"; to see why, on the node: finial explain --refusal {id_}"
+    detail, remedy = refusal.detail, refusal.remedy
     return Refusal(
         refusal.kind,
-        refusal.detail,
+        detail if remedy else detail + where,
         field=refusal.field,
         value=refusal.value,
-        remedy=f"{refusal.remedy}; {where}" if refusal.remedy else where,
+        remedy=remedy and remedy + where,
         reason=refusal.reason,
     )
 

@@ -115,7 +115,11 @@ def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
     entry, shown = near.entry, reading.evidence.hiding.shown
     update = _update(near, reading)
     if update:
-        what = f"let the entry for {entry.spiffe_id} ask for what the process has"
+        relies = "; and ".join(
+            e.clue for e in near.gaps if e.cause is Cause.ANOTHER_NAME and e.clue
+        )
+        enough = f", if it is enough to rely on {relies}" if relies else ""
+        what = f"let the entry for {entry.spiffe_id} ask for what the process has{enough}"
         yield Fix(what=what, command=update)
     wrong = [shown(each.wanted) for each in near.gaps if each.cause in _NOBODYS]
     if wrong and not update:
@@ -128,15 +132,14 @@ def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
             what=f"let this agent run the attestor {name}: put the table "
             f"[plugins.workload_attestor.{name}] into its configuration and start it again"
         )
-    clues = dict.fromkeys((e.cause, e.wanted.type, e.clue) for e in near.gaps if e.clue)
-    for cause, name, clue in clues:
-        what = (
-            f"let the agent's configuration say so by {clue} in the table "
-            f"[plugins.workload_attestor.{name}]"
-            if cause is Cause.SETTING
-            else f"let the attestor {name} see what it could not: {clue}"
-        )
-        yield Fix(what=what)
+    for gap in near.gaps:
+        if gap.cause is Cause.SETTING:
+            yield Fix(
+                what=f"let the agent look for it, by {gap.clue} in the table "
+                f"[plugins.workload_attestor.{gap.wanted.type}] of its configuration"
+            )
+        elif gap.cause is Cause.REMARKED:
+            yield Fix(what=f"see to what keeps {shown(gap.wanted)} from being found: {gap.clue}")
     lacking = [shown(each.wanted) for each in near.gaps if each.cause in _THE_PROCESS]
     if lacking:
         yield Fix(

@@ -69,7 +69,11 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "the entry web for spiffe://example.org/web asks for unix:path:/usr/bin/web, but no "
             "unix:path was found: the program cannot be looked at (1 other selector of it met)"
         ],
-        ["let the attestor unix see what it could not: the program cannot be looked at", REGISTER],
+        [
+            "see to what keeps unix:path:/usr/bin/web from being found: the program cannot be "
+            "looked at",
+            REGISTER,
+        ],
     ),
     "a foreign bundle that is missing": (
         reading(
@@ -102,6 +106,23 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
         [f"no entry has this agent as its parent, or reaches it through one that has: {AGENT}"],
         [REGISTER],
     ),
+    "a label that came with the image": (
+        reading(
+            entitlement("web", "docker:label:app:web"),
+            said=(UNIX, attested("docker", "image_label:app:web")),
+        ),
+        [
+            "the entry web for spiffe://example.org/web asks for docker:label:app:web, but it is "
+            "no docker:label: the same was found as docker:image_label, which relies on the "
+            "image_label's owner"
+        ],
+        [
+            "finial entry update web --selector docker:image_label:app:web",
+            "or start the process so that it has docker:label:app:web, if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
     "something that a setting asks for": (
         reading(entitlement("web", "unix:cgroup:/web.slice")),
         [
@@ -110,8 +131,8 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "for it"
         ],
         [
-            "let the agent's configuration say so by discover_cgroup in the table "
-            "[plugins.workload_attestor.unix]",
+            "let the agent look for it, by discover_cgroup in the table "
+            "[plugins.workload_attestor.unix] of its configuration",
             REGISTER,
         ],
     ),
