@@ -202,3 +202,17 @@ def _fill(path: Path) -> None:
                 file.write(bytes(1024 * 1024))
     except OSError:
         return
+
+
+def test_a_server_elsewhere_is_asked_over_https() -> None:
+    """With a token of both scopes the whole server side is there, without the sockets' checks."""
+    with up() as both:
+        scopes = ("--scope", "agents:read", "--scope", "entries:read")
+        token = both.folder.parent / "token"
+        token.write_text(both.finial("api-token", "create", "ops", *scopes)["token"])
+        where = ["--server", both["rest_address"], "--token-file", str(token)]
+        status, found = doctor(*where, "--bundle", both["bundle_path"])
+        assert status == 0
+        assert {side for side, _ in found} == {"server"}
+        assert found["server", "database"]["health"] == "ok"
+        assert ("server", "admin socket") not in found
