@@ -428,17 +428,17 @@ def test_the_kubelet_is_found_by_address_or_name(
     settings: Settings, environ: dict[str, str], url: str
 ) -> None:
     """By the node's address, then its name, then this host (QW-02)."""
-    found = access(settings, environ)
+    found = access(settings, environ, "here")
     assert found.url == url
-    assert found.any_name == (not environ and url.startswith("https:"))
+    assert found.server_name == ("here" if url == "https://127.0.0.1:10250" else "")
 
 
 def test_who_we_are_is_one_thing() -> None:
     """A token, a certificate, or nobody; the read-only port is never sent a token (QW-02)."""
-    assert access(Settings(), {}).token_path
-    assert not access(Settings(kubelet_read_only_port=1), {}).token_path
-    assert not access(Settings(use_anonymous_authentication=True), {}).token_path
-    by_certificate = access(Settings(certificate_path="c", private_key_path="k"), {})
+    assert access(Settings(), {}, "").token_path
+    assert not access(Settings(kubelet_read_only_port=1), {}, "").token_path
+    assert not access(Settings(use_anonymous_authentication=True), {}, "").token_path
+    by_certificate = access(Settings(certificate_path="c", private_key_path="k"), {}, "")
     assert not by_certificate.token_path
     assert (by_certificate.certificate_path, by_certificate.private_key_path) == ("c", "k")
 

@@ -68,7 +68,8 @@ def test_the_server_is_verified(server: KubernetesDouble, tmp_path: Path) -> Non
     localhost = server.url.replace("127.0.0.1", "localhost")
     assert "CERTIFICATE_VERIFY_FAILED" in refused(access(server, url=localhost)).detail
     assert not server.asked
-    assert asked(access(server, url=localhost, any_name=True)).status == 200
+    assert asked(access(server, url=localhost, server_name="127.0.0.1")).status == 200
+    assert "CERTIFICATE_VERIFY_FAILED" in refused(access(server, server_name="node1")).detail
     assert asked(access(server, ca_path="", insecure=True)).status == 200
 
 
