@@ -1,5 +1,6 @@
 """`docs/explain.md`: a head that is written by hand, then every situation with its output."""
 
+import difflib
 import re
 import textwrap
 from collections.abc import Mapping
@@ -31,10 +32,9 @@ def sections(page: Path = PAGE) -> dict[str, str]:
 
 def is_stale(situation: Situation, played: Transcript, page: Path = PAGE) -> str:
     """What the page says differently from the play; empty if it says the same."""
-    told = sections(page).get(situation.name, "")
-    if wording(told) == wording(str(played)):
-        return ""
-    return f"docs/explain.md says:\n{told}\nthe programs say:\n{played}"
+    told = wording(sections(page).get(situation.name, "")).splitlines()
+    said = wording(str(played)).splitlines()
+    return "\n".join(difflib.unified_diff(told, said, page.name, "the programs", lineterm="", n=1))
 
 
 def write(blocks: Mapping[str, str], page: Path = PAGE) -> None:
