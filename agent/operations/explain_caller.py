@@ -152,6 +152,8 @@ class Explaining:
             peer = KernelPeer.by_pid(caller.pid, caller.uid, caller.gid)
         except PeerGone as gone:
             raise Refusal(Kind.NOT_FOUND, str(gone)) from gone
+        except OSError as error:
+            raise Refusal(Kind.EXHAUSTED, f"the process cannot be looked at: {error}") from error
         try:
             return await self._explained(foresee, await self._attested(peer))
         finally:

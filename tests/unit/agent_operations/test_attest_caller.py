@@ -9,35 +9,12 @@ from typing import Any
 import pytest
 
 from agent.operations.attest_caller import CallerAttestation, Findings, Unserved
-from attestors.contract import Attested, Failed, Finding, NotApplicable, Process, SelectorGrammar
+from attestors.contract import Attested, Failed, NotApplicable
 from finial.runtime.clock import SystemClock
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.entitlements import selectors
-
-
-class Saying:
-    """An attestor that finds what it was told, or waits for ever."""
-
-    def __init__(self, name: str, finding: Finding | None) -> None:
-        self._name = name
-        self._finding = finding
-        self.asked: list[Process] = []
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def grammar(self) -> SelectorGrammar:
-        return SelectorGrammar(self._name, ())
-
-    async def attest(self, process: Process, deadline: float) -> Finding:
-        self.asked.append(process)
-        if self._finding is None:
-            await asyncio.Event().wait()
-        assert self._finding is not None
-        return self._finding
+from tests.doubles.saying import Saying
 
 
 def found(*texts: str) -> Attested:
