@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from attestors.workload.docker.engine import Engine
 
 MAX_NESTED: Final = 8
+MAX_REMEMBERED: Final = 4096
 # A container that is being started is known in a moment.
 _PAUSE: Final = 0.1
 _ATTEMPTS: Final = 6
@@ -49,14 +50,14 @@ _ATTEMPTS: Final = 6
 class Lead:
     """What names a process's containers, innermost first, and how an engine's answer is borne out.
 
-    `judge` takes the pid of the container's first process and the container's ID. `user` is whose
-    namespaces the process is in, if not ours.
+    `judge` takes the engine, the pid of the container's first process and the container's ID.
+    `user` is whose namespaces the process is in, if not ours.
     """
 
     ids: tuple[str, ...]
     where: str
     engines: "tuple[Engine, ...]"
-    judge: Callable[[int, str], Disproved | None]
+    judge: "Callable[[Engine, int, str], Disproved | None]"
     user: int | None = None
 
     def unknown(self) -> str:
@@ -143,8 +144,11 @@ class DockerAttestor:
         engines = self._engines(located, user)
         proc_root = os.path.dirname(process.proc)
 
-        def judge(first_pid: int, id_: str) -> Disproved | None:
-            return proof.judge(memberships, first_pid, id_, proc_root)
+        def judge(engine: "Engine", first_pid: int, id_: str) -> Disproved | None:
+            found = proof.judge(memberships, first_pid, id_, proc_root)
+            if found or engine.uid:
+                return found
+            return proof.judge_roots(memberships, id_)
 
         ids = tuple(reversed(located.chain))
         return Lead(ids, f"its cgroup {located.root}", engines, judge, user)
@@ -160,7 +164,7 @@ class DockerAttestor:
             return None
         proc_root = os.path.dirname(process.proc)
 
-        def judge(first_pid: int, id_: str) -> Disproved | None:
+        def judge(_: "Engine", first_pid: int, id_: str) -> Disproved | None:
             return proof.judge_namespaces(process.proc, first_pid, id_, proc_root)
 
         return Lead((id_,), "its mounts", engines, judge)
@@ -205,7 +209,7 @@ class DockerAttestor:
             if found is None:
                 return None
             try:
-                return lead.judge(found.state.pid, id_) or found
+                return lead.judge(engine, found.state.pid, id_) or found
             except NotYet:
                 left = deadline - self._clock.monotonic()
                 if attempt + 1 == _ATTEMPTS or left <= _PAUSE:
@@ -233,8 +237,13 @@ class DockerAttestor:
         return Attested(selectors, disproved + remarks, facts)
 
 
-@lru_cache(maxsize=1024)
 def _judged(content: bytes) -> tuple[tuple[Membership, ...], Container | NoContainer]:
+    # Who makes long paths shall not fill our memory with them.
+    return _parsed(content) if len(content) <= MAX_REMEMBERED else _parsed.__wrapped__(content)
+
+
+@lru_cache(maxsize=512)
+def _parsed(content: bytes) -> tuple[tuple[Membership, ...], Container | NoContainer]:
     memberships = cgroup.parse(content)
     return memberships, locate.judge(memberships)
 

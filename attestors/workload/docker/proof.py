@@ -9,7 +9,7 @@ there or below, in every hierarchy.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attestors.container import cgroup, names, namespaces
+from attestors.container import cgroup, hierarchies, names, namespaces
 from attestors.container.cgroup import Membership
 
 
@@ -81,3 +81,26 @@ def _roots(first: Sequence[Membership], id_: str) -> dict[str, str]:
         if root is not None:
             found[each.hierarchy] = root
     return found
+
+
+def judge_roots(memberships: Sequence[Membership], id_: str) -> Disproved | None:
+    """Make sure that nobody but root can have named a container's cgroup, as far as we can see.
+
+    From a cgroup namespace of our own what lies beside it cannot be seen.
+    """
+    try:
+        mounted = hierarchies.mounts_here()
+        for hierarchy, root in _roots(memberships, id_).items():
+            point = hierarchies.point_of(mounted, hierarchy)
+            parent = root.rpartition("/")[0]
+            if point is not None and ".." not in parent.split("/"):
+                given = hierarchies.first_given_away(point, parent)
+                if given:
+                    return Disproved(
+                        f"the cgroup {root}, named after container {id_[:12]}, is in {given[0]}, "
+                        f"which belongs to uid {given[1]}"
+                    )
+    except FileNotFoundError:
+        # Where others' cgroups are mounted, or the process has just left.
+        return None
+    return None
