@@ -152,6 +152,13 @@ class Cluster:
         self._programs.pop(name).kill()
         self.run("pkill", "-KILL", "-x", name)
 
+    def end(self, name: str) -> None:
+        """End one program as the system would."""
+        program = self._programs.pop(name)
+        self.run("pkill", "-TERM", "-x", name, check=False)
+        program.terminate()
+        program.wait()
+
     def _keep(self) -> None:
         for name, value in SYSCTLS.items():
             (self.folder / "sysctls" / name.replace("/", ".")).write_text(value)
