@@ -26,6 +26,7 @@ from attestors.workload.unix.credentials import Credentials, Unreadable
 from attestors.workload.unix.executable import TooLarge
 from attestors.workload.unix.grammar import GRAMMAR, NAME
 from attestors.workload.unix.programs import Found, Programs
+from attestors.workload.unix.recent_mounts import RecentMounts
 from finial.explain.diagnosis import Diagnosis, Health
 from finial.runtime.clock import Clock, SystemClock
 from finial.spiffe.refusal import Kind
@@ -145,5 +146,5 @@ def create(settings: Settings) -> UnixAttestor:
         AccountNames(user_name, clock),
         AccountNames(group_name, clock),
         programs if settings.discover_workload_path else None,
-        ControlGroups(mounts_here) if settings.discover_cgroup else None,
+        ControlGroups(RecentMounts(mounts_here, clock)) if settings.discover_cgroup else None,
     )
