@@ -259,6 +259,22 @@ def test_a_manager_that_hangs_holds_nobody_up(booted: Systemd, socket: str) -> N
         assert "'id:still.service'" in asked.about(pid)
 
 
+def test_a_neighbour_on_the_bus_cannot_disturb(booted: Systemd) -> None:
+    """Any user may send us signals, as large as they like: they are skipped unread."""
+    booted.start("calm", *SLEEP)
+    pid = booted.main_pid("calm.service")
+    with attestor(booted.command(), "own", SYSTEM_BUS) as asked:
+        assert "'id:calm.service'" in asked.about(pid)
+        names = booted.run("busctl", "list", "--unique", "--no-legend").splitlines()
+        [ours] = [line.split()[0] for line in names if line.split()[2].startswith("python")]
+        emitting = ("busctl", "emit", f"--destination={ours}", "/a", "org.example.A", "B", "s")
+        for _ in range(5):
+            booted.run(*emitting, "x" * 100_000, uid=ALICE)
+            assert "'id:calm.service'" in asked.about(pid)
+        still = booted.run("busctl", "list", "--unique", "--no-legend").splitlines()
+        assert ours in [line.split()[0] for line in still]
+
+
 def test_the_manager_of_another_namespace_is_not_asked(booted: Systemd) -> None:
     """From outside, where its PIDs mean other processes, its answers are not believed."""
     booted.start("other", *SLEEP)
