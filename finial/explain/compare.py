@@ -127,7 +127,20 @@ def _impossible(parts: Parts, evidence: Evidence) -> Gap | None:
     if same is not None:
         return same
     why = f"no process has this ever: {parts.kind} is written like {form.example}"
-    return _gap(parts, Cause.IMPOSSIBLE, why, evidence, _only(evidence.of_form(parts)))
+    meant = _mistyped(parts, evidence)
+    if meant is None:
+        return _gap(parts, Cause.IMPOSSIBLE, why, evidence, _only(evidence.of_form(parts)))
+    return _gap(parts, Cause.IMPOSSIBLE, f"{why}, here {meant}", evidence, meant)
+
+
+def _mistyped(parts: Parts, evidence: Evidence) -> Selector | None:
+    """What was found and differs in the letters' case, or in a sign between key and value."""
+    if evidence.hiding.is_secret(parts.selector):
+        return None
+    wanted = (parts.key.casefold(), parts.value.casefold())
+    found = evidence.of_form(parts)
+    same = (e.selector for e in found if (e.key.casefold(), e.value.casefold()) == wanted)
+    return next(same, None)
 
 
 def _unknown_form(parts: Parts, names: Collection[str], evidence: Evidence) -> Gap:
@@ -239,7 +252,8 @@ def _likeness(parts: Parts, found: Parts) -> float:
     # Numbers are names of something else altogether, however alike their digits are.
     if parts.value.isdigit() and found.value.isdigit() and parts.value != found.value:
         return 0.0
-    return _ratio(parts.key + parts.value, found.key + found.value)
+    wanted, have = parts.key + parts.value, found.key + found.value
+    return _ratio(wanted.casefold(), have.casefold())
 
 
 def _difference(parts: Parts, found: Parts) -> str:

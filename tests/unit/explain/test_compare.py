@@ -98,6 +98,21 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             "no process has this ever: unix:uid is written like unix:uid:1000",
         ),
         (
+            "docker:label:app=webb",
+            [DOCKER],
+            Cause.IMPOSSIBLE,
+            "docker:label:app:webb",
+            "no process has this ever: docker:label is written like docker:label:app:web, here "
+            "docker:label:app:webb",
+        ),
+        (
+            "docker:env:TOKEN:s3cret",
+            [DOCKER],
+            Cause.IMPOSSIBLE,
+            "docker:env:TOKEN=(hidden)",
+            "no process has this ever: docker:env is written like docker:env:STAGE=test",
+        ),
+        (
             "docker:label:team:shop",
             [DOCKER],
             Cause.ANOTHER_NAME,
