@@ -115,16 +115,17 @@ class DockerAttestor:
     async def _look(self, process: Process, deadline: float) -> Finding:
         content = cgroup.read(process.proc)
         memberships, located = _judged(content)
-        if isinstance(located, Container):
-            lead = self._by_cgroup(process, memberships, located)
-        elif found := self._by_mounts(process):
-            lead = found
-        else:
+        mounted = "" if isinstance(located, Container) else self._mounted(process)
+        if isinstance(located, NoContainer) and not mounted:
             return NotApplicable(located.why)
         key = Key.of(process, content)
         known = self._memory.find(key)
         if known and self._memory.is_fresh(key, self._clock.monotonic()):
             return known
+        if isinstance(located, Container):
+            lead = self._by_cgroup(process, memberships, located)
+        else:
+            lead = self._by_mounts(process, mounted)
         try:
             finding = await self._follow(lead, deadline)
         except EngineAway:
@@ -153,15 +154,18 @@ class DockerAttestor:
         ids = tuple(reversed(located.chain))
         return Lead(ids, f"its cgroup {located.root}", engines, judge, user)
 
-    def _by_mounts(self, process: Process) -> "Lead | None":
-        """For a container whose processes are in no cgroup of its own; root's engines alone."""
+    def _mounted(self, process: Process) -> str:
+        """The container that a process's mounts name, if it is in no cgroup of one."""
+        if not self._docker and not self._podman:
+            return ""
         try:
-            id_ = mounts.named(process.proc)
+            return mounts.named(process.proc)
         except PermissionError:
-            return None
+            return ""
+
+    def _by_mounts(self, process: Process, id_: str) -> "Lead":
+        """For a container whose processes are in no cgroup of its own; root's engines alone."""
         engines = tuple(each for each in (self._docker, self._podman) if each)
-        if not id_ or not engines:
-            return None
         proc_root = os.path.dirname(process.proc)
 
         def judge(_: "Engine", first_pid: int, id_: str) -> Disproved | None:

@@ -1,12 +1,18 @@
 """Workloads in containers of a real Docker engine get the identities of their containers."""
 
+import asyncio
+import multiprocessing
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from attestors.contract import Attested
+from finial.spiffe.selector import Selector
 from tests.doubles.engines import PYTHON, DockerEngine
 from tests.doubles.programs import ROOT, eventually
-from tests.e2e.containers.place import Place, hierarchies, identities, refusal
+from tests.e2e.containers.place import Place, attested, hierarchies, identities, refusal
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -142,3 +148,27 @@ def test_a_container_that_left_its_cgroup_is_known_by_its_namespaces(place: Plac
     assert web.id not in Path(f"/proc/{moved}/cgroup").read_text()
     said = place.explain(moved)
     assert [each["spiffe_id"] for each in said["matches"]] == ["spiffe://example.org/web"]
+
+
+def test_an_agent_without_roots_rights_asks_roots_engine(place: Place) -> None:
+    """An agent in the engine's group sees cgroups, though not other people's namespaces."""
+    web = place.start(labels={"app": "web"})
+    place.engine.socket.chmod(0o666)
+    socket = str(place.engine.socket)
+
+    def asked(pid: int, said: Any) -> None:
+        os.setgroups([])
+        os.setgid(61_234)
+        os.setuid(61_234)
+        said.send(asyncio.run(attested(pid, docker_socket_path=socket)))
+
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    # Before the rights are gone: what the attestor imports late lies where they may be needed.
+    assert isinstance(asyncio.run(attested(web.pid, docker_socket_path=socket)), Attested)
+    child = multiprocessing.get_context("fork").Process(target=asked, args=(web.pid, sending))
+    child.start()
+    sending.close()
+    found = receiving.recv()
+    child.join(20)
+    assert isinstance(found, Attested)
+    assert Selector("docker", "label:app:web") in found.selectors
