@@ -260,18 +260,12 @@ def create(settings: Settings) -> DockerAttestor:
     clock = SystemClock()
     ours = {0, os.geteuid()}
 
-    def engine(name: str, address: str, uid: int = 0) -> Engine | None:
+    def engine(name: str, address: str, uid: int = 0, version: str = "") -> Engine | None:
         path = socket_path(address)
         if not path:
             return None
         return Engine(
-            name,
-            path,
-            uid,
-            ours | {uid},
-            clock=clock,
-            timeout=settings.timeout,
-            version=settings.docker_version,
+            name, path, uid, ours | {uid}, clock=clock, timeout=settings.timeout, version=version
         )
 
     users = {
@@ -280,7 +274,7 @@ def create(settings: Settings) -> DockerAttestor:
         if (made := engine(f"the engine of uid {uid}", address, int(uid)))
     }
     return DockerAttestor(
-        engine("Docker", settings.docker_socket_path),
+        engine("Docker", settings.docker_socket_path, version=settings.docker_version),
         engine("Podman", settings.podman_socket_path),
         users,
         Choice(settings.env, settings.merge_image_labels),
