@@ -26,7 +26,7 @@ from tests.interop.kubernetes.answers import (
     review_of,
     shape,
 )
-from tests.interop.kubernetes.cluster import ADDRESS, NODE
+from tests.interop.kubernetes.configuration import ADDRESS, NODE
 from tests.interop.kubernetes.workloads import SHOP, pod_of
 from tests.interop.kubernetes.world import AGENT_SOCKET, World, explained_process, identities
 

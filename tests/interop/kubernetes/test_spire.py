@@ -13,7 +13,7 @@ import pytest
 
 from tests.doubles.programs import ROOT, eventually
 from tests.interop.kubernetes.answers import AUDIENCE, Asker
-from tests.interop.kubernetes.cluster import ADDRESS, NODE
+from tests.interop.kubernetes.configuration import ADDRESS, NODE
 from tests.interop.kubernetes.workloads import pod_of
 from tests.interop.kubernetes.world import World, explained_process, identities
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from tests.doubles.programs import ROOT, eventually
 from tests.interop.kubernetes import workloads
-from tests.interop.kubernetes.cluster import NODE, Cluster
+from tests.interop.kubernetes.cluster import Cluster
+from tests.interop.kubernetes.configuration import NODE
 from tests.interop.kubernetes.images import IMAGE
 from tests.interop.kubernetes.workloads import SHOP, Object, pod_of
 

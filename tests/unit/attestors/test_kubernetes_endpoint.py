@@ -99,6 +99,12 @@ def test_no_time_left_is_no_request(server: KubernetesDouble) -> None:
     assert not server.asked
 
 
+def test_an_answer_in_another_encoding_is_not_read(server: KubernetesDouble) -> None:
+    """A few bytes could be made to unfold into many."""
+    server.headers["content-encoding"] = "gzip"
+    assert "encoding" in refused(access(server)).detail
+
+
 def test_a_redirect_is_not_followed(server: KubernetesDouble) -> None:
     """Whoever answers does not choose whom we ask next, with our token."""
     server.answers["/pods"] = Recorded(302, {})
