@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from attestors.container import cgroup, locate
+from attestors.container.hierarchies import Mount
 from attestors.contract import Attested, Failed, Finding, NotApplicable, Process
 from attestors.workload.k8s import placement, pods
 from attestors.workload.k8s.judgement import judge
@@ -118,6 +119,20 @@ def test_a_process_elsewhere_is_in_no_pod(tmp_path: Path, lines: tuple[str, ...]
     assert isinstance(finding, NotApplicable)
     assert why in finding.why
     assert not answers.asked
+
+
+def test_a_cgroup_that_is_not_roots_alone_is_no_kubelets(tmp_path: Path) -> None:
+    """Whoever may write to a cgroup above the pod's names what is below it."""
+    found = located(WEB.cgroup("web", "/builders.slice/kubepods"))
+    here = (Mount(frozenset({""}), str(tmp_path)),)
+    assert placement.fault_of(found, here) is None
+    above = tmp_path / "builders.slice"
+    (above / "kubepods" / f"pod{WEB.uid}").mkdir(parents=True)
+    above.chmod(0o777)
+    assert "others than root may write" in str(placement.fault_of(found, here))
+    beside = located(WEB.cgroup("web", "/../builders.slice/kubepods"))
+    assert placement.fault_of(beside, here) is None
+    assert placement.fault_of(found, (Mount(frozenset({"pids"}), str(tmp_path)),)) is None
 
 
 def test_hierarchies_that_disagree_are_denied(tmp_path: Path) -> None:
