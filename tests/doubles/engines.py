@@ -28,7 +28,7 @@ IMPORTED_ROOT = ("bin", "sbin", "lib", "lib64")
 def needs_docker(require: Requirements) -> None:
     """What `docker_engine` needs, said aloud where it is missing."""
     require.root()
-    for command in ("dockerd", "docker", "containerd", "runc", "iptables"):
+    for command in ("dockerd", "docker", "containerd", "runc", "iptables", "setpriv"):
         require.command(command, INSTALL)
 
 
@@ -173,8 +173,9 @@ class DockerEngine(Engine):
         # What a killed engine leaves looks alive where orphans are reaped late.
         for left in ("dockerd.pid", "exec/containerd/containerd.pid", "docker.sock"):
             (self.folder / left).unlink(missing_ok=True)
+        # Should the tests be killed, the engine ends too.
         command = [
-            "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
+            "setpriv", "--pdeathsig=TERM", "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
             f"--pidfile={self.folder}/dockerd.pid", f"--host=unix://{self.socket}",
             f"--config-file={self.folder}/daemon.json", "--live-restore", "--bridge=none",
             "--ip6tables=false", "--ip-masq=false", "--ip-forward=false",
