@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.doubles.programs import ROOT
-from tests.e2e.explained import callers, changes, containers, places, processes, registration
+from tests.e2e.explained import callers, changes, containers, places, pods, processes, registration
 from tests.e2e.explained.situation import SITUATIONS, Situation
 from tests.e2e.explained.transcript import Transcript, wording
 
@@ -17,6 +17,7 @@ CHAPTERS = {
     processes: "Which process it was",
     registration: "What never could match",
     containers: "Containers",
+    pods: "Pods",
     places: "Another node's, or nobody's",
     changes: "Not yet, or no longer",
     callers: "Who calls, and from where",
