@@ -1,6 +1,7 @@
 """Workloads in containers of a real Docker engine get the identities of their containers."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 from pathlib import Path
@@ -11,8 +12,16 @@ import pytest
 from attestors.contract import Attested
 from finial.spiffe.selector import Selector
 from tests.doubles.engines import PYTHON, DockerEngine
-from tests.doubles.programs import ROOT, eventually
-from tests.e2e.containers.place import Place, attested, hierarchies, identities, refusal
+from tests.doubles.nodes import AgentProgram, closing
+from tests.doubles.programs import ROOT, eventually, finial, short_folder
+from tests.e2e.containers.place import (
+    Place,
+    attested,
+    hierarchies,
+    identities,
+    place_with,
+    refusal,
+)
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -136,6 +145,34 @@ def test_an_engine_that_is_killed_takes_no_identity_along(
     finally:
         docker.serve()
     eventually(lambda: newest("/web", "/web", second))
+
+
+def test_an_engine_that_is_away_costs_what_was_configured(docker: DockerEngine) -> None:
+    """The other attestors' selectors count, or, where docker is required, the caller waits."""
+    table = {"docker_socket_path": "/run/finial/nothing.sock", "podman_socket_path": ""}
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(short_folder())
+        place = stack.enter_context(place_with(docker, folder, table))
+        stack.callback(place.clear)
+        join = folder / "join"
+        join.write_text(place.up.finial("token", "create")["join"])
+        attestors = {"workload_attestor": {"unix": {}, "docker": table}}
+        required = {"required_workload_attestors": ["docker"]}
+        strict = AgentProgram(folder / "strict", required, attestors, join=join)
+        stack.enter_context(closing(strict))
+        agent_id = strict.begin().agent_id
+        place.register("/web", "unix:uid:0")
+        entry = ["--spiffe-id=spiffe://example.org/strict", f"--parent={agent_id}"]
+        place.up.finial("entry", "create", *entry, "--selector=unix:uid:0")
+        container = place.start(flags=[f"--volume={folder}/strict/workload:/run/strict:ro"])
+        assert identities(container) == ["/web"]
+        said = refusal(container, "--socket=unix:///run/strict/workload.sock")
+        assert "docker failed" in said
+        process = container.pid
+        refused = finial(
+            "explain", "--pid", str(process), "--admin-socket", f"unix://{strict.operator_socket}"
+        )
+        assert "No such file or directory" in refused.stdout
 
 
 def test_a_container_that_left_its_cgroup_is_known_by_its_namespaces(place: Place) -> None:
