@@ -18,6 +18,7 @@ All of it belongs to the caller only if the process still lives afterwards; the 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from attestors.contract import Attested, Failed, Finding, Process
 from attestors.workload.unix.account_names import AccountNames, group_name, user_name
@@ -33,6 +34,8 @@ from finial.spiffe.refusal import Kind
 from finial.spiffe.selector import Selector
 
 Names = Mapping[int, str | None]
+_OFF: Final = "the setting discover_workload_path is off"
+_NOT_ASKED: Final = Found(remarks=(f"no unix:path: {_OFF}", f"no unix:sha256: {_OFF}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class UnixAttestor:
         """Look at a process until `deadline` (monotonic seconds)."""
         try:
             program = (
-                await self._programs.find(process.proc, deadline) if self._programs else Found()
+                await self._programs.find(process.proc, deadline) if self._programs else _NOT_ASKED
             )
             # After the program: one that runs set-uid since connecting is seen to do so now.
             found = Credentials.read(process.proc)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,6 +140,11 @@ def test_equal_callers_share_one_set() -> None:
         saying._finding = found("unix:uid:1")
         again = await attestation.attest(peer)
         assert again == first
+        for remarks in (("one",), ("two",)):
+            saying._finding = replace(found("unix:uid:1"), remarks=remarks)
+            remarked = await attestation.attest(peer)
+            assert remarked.said[0].remarks == remarks
+            assert await attestation.attest(peer) is remarked
         peer.close()
         ours.close()
         theirs.close()
