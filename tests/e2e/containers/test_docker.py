@@ -209,3 +209,28 @@ def test_an_agent_without_roots_rights_asks_roots_engine(place: Place) -> None:
     child.join(20)
     assert isinstance(found, Attested)
     assert Selector("docker", "label:app:web") in found.selectors
+
+
+def test_the_environment_is_proof_and_never_shown(docker: DockerEngine) -> None:
+    """Variables that are named are selectors; their values stand in no explanation and no log."""
+    table = {
+        "docker_socket_path": str(docker.socket),
+        "podman_socket_path": "",
+        "env": ["TOKEN", "LANG"],
+    }
+    with short_folder() as folder, place_with(docker, folder, table) as place:
+        docker.image("speaking:1", env={"LANG": "C.UTF-8"})
+        place.register("/web", "docker:env:TOKEN=hunter2")
+        env = {"TOKEN": "hunter2", "OTHER": "hunter3"}
+        container = place.start(image="speaking:1", env=env)
+        assert identities(container) == ["/web"]
+        for output in ("text", "json"):
+            said = finial(
+                "explain", "--pid", str(container.pid), "--dir", str(place.up.folder),
+                "--output", output,
+            )  # fmt: skip
+            assert "docker:env:TOKEN" in said.stdout
+            assert "docker:image_env:LANG" in said.stdout
+            assert "OTHER" not in said.stdout
+            assert "hunter" not in said.stdout + said.stderr
+        place.clear()
