@@ -14,8 +14,6 @@ from finial.explain.nearest import Near
 DOCTOR: Final = "finial doctor"
 _HOPELESS: Final = 0.6
 """From this distance on an entry is more likely somebody else's than mistyped."""
-_ALIKE: Final = 0.6
-"""So alike is what was found to what is wanted, where nothing else says that both are meant."""
 _NOBODYS: Final = frozenset({Cause.UNKNOWN_FORM, Cause.UNKNOWN_TYPE, Cause.IMPOSSIBLE})
 _THE_PROCESS: Final = frozenset(
     {
@@ -159,8 +157,7 @@ def _update(near: Near[Entitlement], reading: Reading) -> str:
         return ""
     if any(hiding.is_secret(each) for each in near.entry.selectors):
         return ""
-    met = len(near.entry.selectors) > len(near.gaps)
-    if not met and any(gap.likeness < _ALIKE for gap in near.gaps):
+    if not near.is_meant:
         return ""
     found = {gap.wanted: gap.closest for gap in near.gaps}
     selectors = (found.get(each) or each for each in near.entry.selectors)

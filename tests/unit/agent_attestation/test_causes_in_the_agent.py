@@ -208,14 +208,34 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             troubles={STREAM: AWAY, SYNCHRONISATION: AWAY},
         ),
         [
+            "this agent has had no word of its server ca:8081 for 1 min 30 s, so that what was "
+            "registered since is not known here: connection refused",
             "the entry web for spiffe://example.org/web asks for unix:uid:1001, but unix:uid is "
             "'1000', not '1001'",
+        ],
+        [
+            "finial doctor",
+            "start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
+            REGISTER,
+        ],
+    ),
+    "an agent that is cut off, and an entry that is nearly met": (
+        reading(
+            entitlement("web", "unix:uid:1000", "unix:gid:1001"),
+            connected=False,
+            troubles={STREAM: AWAY, SYNCHRONISATION: AWAY},
+        ),
+        [
+            "the entry web for spiffe://example.org/web asks for unix:gid:1001, but unix:gid is "
+            "'100', not '1001'; one is the beginning of the other (1 other selector of it met)",
             "this agent has had no word of its server ca:8081 for 1 min 30 s, so that what was "
             "registered since is not known here: connection refused",
         ],
         [
             "finial doctor",
-            "start the process so that it has unix:uid:1001, if it is to be "
+            "finial entry update web --selector unix:gid:100 --selector unix:uid:1000",
+            "or start the process so that it has unix:gid:1001, if it is to be "
             "spiffe://example.org/web",
             REGISTER,
         ],
