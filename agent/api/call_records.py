@@ -77,6 +77,14 @@ class CallRecords:
             self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
         return marked(refusal, attempt.refusal)
 
+    def waits(self, call: Call[KernelPeer]) -> None:
+        """Remember that a caller waits for its answer."""
+        self._memory.waits(call.peer.pid, self._clock.now())
+
+    def waits_no_more(self, call: Call[KernelPeer]) -> None:
+        """Forget that it did; as often as it was said to wait."""
+        self._memory.waits_no_more(call.peer.pid)
+
     def unseen(self, caller: Process, why: str) -> None:
         """Record a connection that was closed because nobody is seen at its other end."""
         attempt = self._memory.refused(

@@ -182,6 +182,12 @@ def test_an_svid_that_is_not_signed_is_explained() -> None:
         async with played.agent() as agent:
             async with agent.open() as stream:
                 waiting = asyncio.ensure_future(refused(stream.receive()))
+                memory = agent.parts.listeners.gate._records._memory
+                await until(lambda: memory.waiting_since(os.getpid()) is not None)
+                now = await explained(agent, pid=os.getpid())
+                assert now.outcome is Outcome.WOULD_BE_REFUSED
+                assert now.causes[0].startswith(f"process {os.getpid()} has waited for its answer")
+                assert "entry not found" in now.causes[1]
                 await until_in_time(played, waiting.done, 5.0)
                 told = await waiting
             found = await explained(agent, refusal=id_of(told))
