@@ -117,7 +117,7 @@ def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
             e.clue for e in near.gaps if e.cause is Cause.ANOTHER_NAME and e.clue
         )
         enough = f", if it is enough to rely on {relies}" if relies else ""
-        what = f"let the entry for {entry.spiffe_id} ask for what the process has{enough}"
+        what = f"if it is to be {entry.spiffe_id}, let the entry ask for what it has{enough}"
         yield Fix(what=what, command=update)
     wrong = [shown(each.wanted) for each in near.gaps if each.cause in _NOBODYS]
     if wrong and not update:
