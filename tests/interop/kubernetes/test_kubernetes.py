@@ -282,6 +282,19 @@ def test_the_image_is_bare_and_the_server_is_nobody(world: World) -> None:
         assert "no such file or directory" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("app", "container"), [("finial-agent", "agent"), ("finial-server", "server")]
+)
+def test_the_doctor_finds_nothing_that_fails(world: World, app: str, container: str) -> None:
+    """The manifests make a healthy agent and a healthy server, and the kubelet is reached."""
+    done = world.inside(
+        app, "finial", "doctor", "--output=json", container=container, namespace="finial"
+    )
+    assert done.returncode == 0, done.stdout
+    if app == "finial-agent":
+        assert "the kubelet at https://10.99.0.2:10250 lists" in done.stdout
+
+
 def test_the_recordings_are_what_the_cluster_answers(world: World) -> None:
     """The double's answers are like those of the real API server and kubelet, or are recorded now."""
     asker = Asker(world.cluster)
