@@ -41,7 +41,7 @@ def until_served(container: Container) -> None:
     eventually(lambda: container.finial(*command).returncode == 0)
 
 
-@situation("spiffe/spire#5040", "spiffe/spire#2651")
+@situation("spiffe/spire#2651")
 def another_value(stage: Stage) -> None:
     """One value differs from what was found
 
@@ -75,7 +75,7 @@ def attestor_not_running(stage: Stage) -> None:
     )
 
 
-@situation("spiffe/spire#2036", "spiffe/spire#1078")
+@situation("spiffe/spire#2036", "spiffe/spire#1948")
 def engine_away(stage: Stage) -> None:
     """An attestor fails, and the workload gets a part of its identities, or none
 
@@ -129,12 +129,13 @@ def image_of_two_tags(stage: Stage) -> None:
     said.names("docker:image_name:shop:1.2", "docker:image_name:shop:stable")
 
 
-@situation("spiffe/spire#687")
+@situation("spiffe/spire#5259")
 def label_of_the_image(stage: Stage) -> None:
     """The label is there, but it came with the image
 
-    Whoever builds an image writes its labels. SPIRE shows them as the container's own; here they
-    are `docker:image_label`, and the explanation says so.
+    A build writes labels into its images, to tell them apart by these; but whoever builds an image
+    can write any label. SPIRE shows them as the container's own. Here they are
+    `docker:image_label`, and the explanation says so.
     """
     engine = with_engine(stage)
     engine.image("shop:1.3", labels={"app": "web"})
