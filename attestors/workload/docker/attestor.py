@@ -6,8 +6,8 @@
    answers that it knows no such container, or that the process is not in it, and the kernel says
    that the process lives in a user's namespaces, that user's own engine is asked, if the operator
    named its socket.
-3. An engine's answer counts only if the process is in the container's cgroup, or, where that has
-   none, in its namespaces (see `proof`).
+3. An engine's answer counts only if the process is in the container's cgroup and PID namespace, or,
+   where it has no cgroup, in its namespaces (see `proof`).
 4. A path may name several containers, one inside the other: the innermost that is borne out.
 5. An engine that does not answer is a failure that passes, never a reason to ask somebody else.
 
@@ -146,10 +146,11 @@ class DockerAttestor:
         proc_root = os.path.dirname(process.proc)
 
         def judge(engine: "Engine", first_pid: int, id_: str) -> Disproved | None:
-            found = proof.judge(memberships, first_pid, id_, proc_root)
-            if found or engine.uid:
-                return found
-            return proof.judge_roots(memberships, id_)
+            return (
+                proof.judge(memberships, first_pid, id_, proc_root)
+                or proof.judge_pids(process.proc, first_pid, id_, proc_root)
+                or (None if engine.uid else proof.judge_roots(memberships, id_))
+            )
 
         ids = tuple(reversed(located.chain))
         return Lead(ids, f"its cgroup {located.root}", engines, judge, user)

@@ -151,6 +151,21 @@ def test_a_container_that_nests_a_cgroup_of_anothers_name_stays_itself(
     assert paths(done) == ["/attacker"]
 
 
+def test_a_container_that_moves_into_anothers_cgroup_is_not_in_it(
+    place: Place, victim: Container
+) -> None:
+    """Whoever was given all cgroups to write to goes into any; into a PID namespace nobody goes."""
+    flags = ["--cgroupns=host", f"--volume={CGROUPS}:/cgroups"]
+    attacker = place.start(labels={"app": "attacker"}, flags=flags)
+    inner = [Path("/cgroups") / each.relative_to(CGROUPS) for each in hierarchies()]
+    steps = [f"echo $$ >{each}/docker/{victim.id}/cgroup.procs" for each in inner]
+    finial = f"PYTHONPATH={ROOT} exec python -m cli fetch x509 --output json"
+    done = attacker.execute("sh", "-c", " && ".join([*steps, "echo moved", finial]))
+    assert "moved" in done.stdout
+    assert done.returncode != 0
+    assert "/victim" not in done.stdout
+
+
 def test_a_container_that_nests_in_one_hierarchy_contradicts_itself(
     place: Place, victim: Container
 ) -> None:
