@@ -46,7 +46,7 @@ def _replaceable(check: str, folders: list[Path], found: os.stat_result) -> Iter
     owners = {0, found.st_uid}
     for folder in folders:
         state = folder.stat()
-        writable = state.st_mode & _WRITABLE and not state.st_mode & stat.S_ISVTX
+        writable = 0 if state.st_mode & stat.S_ISVTX else state.st_mode & _WRITABLE
         if writable == stat.S_IWGRP and state.st_gid == found.st_gid:
             # As a volume with an fsGroup is, whose group nobody else has.
             yield warning(
