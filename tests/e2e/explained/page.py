@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from tests.doubles.programs import ROOT
 from tests.e2e.explained import callers, changes, containers, places, pods, processes, registration
@@ -43,12 +44,21 @@ def write(blocks: Mapping[str, str], page: Path = PAGE) -> None:
     text = page.read_text() if page.exists() else f"# Why no identity?\n\n{BEGIN}\n"
     head, begin, _ = text.partition(BEGIN)
     kept = {**sections(page), **blocks}
-    parts = [f"{head}{begin}\n"]
+    parts = [f"{head}{begin}\n\n| what was seen | reported in |\n|---|---|\n"]
+    parts += [f"| [{each.title}](#{each.name}) | {each.links} |\n" for each in in_order()]
     for module, chapter in CHAPTERS.items():
-        inside = [each for each in SITUATIONS if each.play.__module__ == module.__name__]
         parts.append(f"\n## {chapter}\n")
-        parts += [_section(each, kept.get(each.name, "")) for each in inside]
+        parts += [_section(each, kept.get(each.name, "")) for each in _of(module)]
     page.write_text("".join(parts))
+
+
+def in_order() -> list[Situation]:
+    """The situations as the page has them."""
+    return [each for module in CHAPTERS for each in _of(module)]
+
+
+def _of(module: ModuleType) -> list[Situation]:
+    return [each for each in SITUATIONS if each.play.__module__ == module.__name__]
 
 
 def _section(situation: Situation, block: str) -> str:
