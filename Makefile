@@ -76,8 +76,10 @@ test-spire: $(VENV)/.test
 K8S_BUILD ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/finial/kubernetes
 
 test-k8s: $(VENV)/.test
+	@test "$$(id -u)" = 0 || { echo 'it makes namespaces and cgroups, and needs root: sudo make test-k8s' >&2; exit 2; }
 	nice tests/interop/kubernetes/build.sh '$(K8S_BUILD)'
-	K8S_BUILD='$(K8S_BUILD)' $(PYTEST) -v tests/interop/kubernetes $(PYTEST_ARGS)
+	K8S_BUILD='$(K8S_BUILD)' SPIRE_AGENT='$(SPIRE_AGENT)' SPIRE_SERVER='$(SPIRE_SERVER)' \
+		$(PYTEST) -v tests/interop/kubernetes $(PYTEST_ARGS)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'installing finial and what the demo needs ...'

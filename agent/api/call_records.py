@@ -77,6 +77,14 @@ class CallRecords:
             self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
         return marked(refusal, attempt.refusal)
 
+    def waits(self, call: Call[KernelPeer]) -> None:
+        """Remember that a caller waits for its answer."""
+        self._memory.waits(call.peer.pid, self._clock.now())
+
+    def waits_no_more(self, call: Call[KernelPeer]) -> None:
+        """Forget that it did; as often as it was said to wait."""
+        self._memory.waits_no_more(call.peer.pid)
+
     def unseen(self, caller: Process, why: str) -> None:
         """Record a connection that was closed because nobody is seen at its other end."""
         attempt = self._memory.refused(
@@ -106,13 +114,14 @@ def marked(refusal: Refusal, id_: str) -> Refusal:
     """The refusal with the id by which an operator finds out more."""
     if not id_:
         return refusal
-    where = f"the node's operator sees why by: finial explain --refusal {id_}"
+    where = f"; to see why, on the node: finial explain --refusal {id_}"
+    detail, remedy = refusal.detail, refusal.remedy
     return Refusal(
         refusal.kind,
-        refusal.detail,
+        detail if remedy else detail + where,
         field=refusal.field,
         value=refusal.value,
-        remedy=f"{refusal.remedy}; {where}" if refusal.remedy else where,
+        remedy=remedy and remedy + where,
         reason=refusal.reason,
     )
 

@@ -127,6 +127,7 @@ class _Following:
 
     async def _hold(self, version: int, held_until: float) -> None:
         left = held_until - self._s.clock.monotonic()
+        self._s.records.waits(self._call)
         sleeper = asyncio.ensure_future(self._s.clock.sleep(left))
         waiter = asyncio.ensure_future(self._s.changes.after(version))
         try:
@@ -134,6 +135,7 @@ class _Following:
         finally:
             sleeper.cancel()
             waiter.cancel()
+            self._s.records.waits_no_more(self._call)
 
     async def _send(self, answer: Answer, findings: Findings) -> None:
         # Without a message nothing is signed at this moment: the next change brings an answer.

@@ -29,7 +29,10 @@ def causes(reading: Reading) -> tuple[str, ...]:
         return (*_silent(reading), *_blocked(reading), *_foreign(reading), *_clock(reading))
     found = [*_reason(reading), *_not_synced(reading), *_attestors(reading)]
     if attempt.said and reading.situation.holdings.synced:
-        found += [*_entries(reading), *_cut_off(reading)]
+        entries, cut_off = list(_entries(reading)), list(_cut_off(reading))
+        # An entry that was hardly meant is less likely than one that has not come here.
+        likely = bool(reading.matches) or (bool(reading.near) and reading.near[0].is_meant)
+        found += [*entries, *cut_off] if likely else [*cut_off, *entries]
     found += _clock(reading)
     return _once(found)
 

@@ -14,8 +14,6 @@ from finial.explain.nearest import Near
 DOCTOR: Final = "finial doctor"
 _HOPELESS: Final = 0.6
 """From this distance on an entry is more likely somebody else's than mistyped."""
-_ALIKE: Final = 0.6
-"""So alike is what was found to what is wanted, where nothing else says that both are meant."""
 _NOBODYS: Final = frozenset({Cause.UNKNOWN_FORM, Cause.UNKNOWN_TYPE, Cause.IMPOSSIBLE})
 _THE_PROCESS: Final = frozenset(
     {
@@ -115,7 +113,11 @@ def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
     entry, shown = near.entry, reading.evidence.hiding.shown
     update = _update(near, reading)
     if update:
-        what = f"let the entry for {entry.spiffe_id} ask for what the process has"
+        relies = "; and ".join(
+            e.clue for e in near.gaps if e.cause is Cause.ANOTHER_NAME and e.clue
+        )
+        enough = f", if it is enough to rely on {relies}" if relies else ""
+        what = f"if it is to be {entry.spiffe_id}, let the entry ask for what it has{enough}"
         yield Fix(what=what, command=update)
     wrong = [shown(each.wanted) for each in near.gaps if each.cause in _NOBODYS]
     if wrong and not update:
@@ -128,15 +130,14 @@ def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
             what=f"let this agent run the attestor {name}: put the table "
             f"[plugins.workload_attestor.{name}] into its configuration and start it again"
         )
-    clues = dict.fromkeys((e.cause, e.wanted.type, e.clue) for e in near.gaps if e.clue)
-    for cause, name, clue in clues:
-        what = (
-            f"let the agent's configuration say so by {clue} in the table "
-            f"[plugins.workload_attestor.{name}]"
-            if cause is Cause.SETTING
-            else f"let the attestor {name} see what it could not: {clue}"
-        )
-        yield Fix(what=what)
+    for gap in near.gaps:
+        if gap.cause is Cause.SETTING:
+            yield Fix(
+                what=f"let the agent look for it, by {gap.clue} in the table "
+                f"[plugins.workload_attestor.{gap.wanted.type}] of its configuration"
+            )
+        elif gap.cause is Cause.REMARKED:
+            yield Fix(what=f"see to what keeps {shown(gap.wanted)} from being found: {gap.clue}")
     lacking = [shown(each.wanted) for each in near.gaps if each.cause in _THE_PROCESS]
     if lacking:
         yield Fix(
@@ -156,8 +157,7 @@ def _update(near: Near[Entitlement], reading: Reading) -> str:
         return ""
     if any(hiding.is_secret(each) for each in near.entry.selectors):
         return ""
-    met = len(near.entry.selectors) > len(near.gaps)
-    if not met and any(gap.likeness < _ALIKE for gap in near.gaps):
+    if not near.is_meant:
         return ""
     found = {gap.wanted: gap.closest for gap in near.gaps}
     selectors = (found.get(each) or each for each in near.entry.selectors)

@@ -3,7 +3,8 @@
 1. For each process the newest, whether it was served or refused.
 2. Refusals apart from them, so that no number of successes pushes one out. The same refusal to the
    same process is one, with a count and the id it had the first time.
-3. When there are too many refusals, the oldest goes of the user who has the most: whoever is
+3. Processes that wait for an answer, for as long as they do.
+4. When there are too many refusals, the oldest goes of the user who has the most: whoever is
    refused on purpose, again and again, pushes out their own.
 """
 
@@ -53,6 +54,23 @@ class Memory:
         self._most_refusals = most_refusals
         self._processes: dict[int, Attempt] = {}
         self._refusals: OrderedDict[_Key, Attempt] = OrderedDict()
+        self._waiting: dict[int, list[float]] = {}
+
+    def waits(self, pid: int, now: float) -> None:
+        """Remember that a call of a process waits for its answer."""
+        self._waiting.setdefault(pid, []).append(now)
+
+    def waits_no_more(self, pid: int) -> None:
+        """The call of a process that has waited longest was answered, or has gone."""
+        since = self._waiting[pid]
+        del since[0]
+        if not since:
+            del self._waiting[pid]
+
+    def waiting_since(self, pid: int) -> float | None:
+        """Since when a process has waited, if it waits."""
+        since = self._waiting.get(pid)
+        return since[0] if since else None
 
     def served(
         self,

@@ -85,7 +85,7 @@ class CallerAttestation:
         self._clock = clock
         self._timeout = timeout
         self._required = frozenset(required)
-        self._known: dict[int, tuple[tuple[Selector, ...], Findings]] = {}
+        self._known: dict[int, tuple[Attested, Findings]] = {}
 
     @property
     def attestors(self) -> tuple[WorkloadAttestor, ...]:
@@ -111,7 +111,7 @@ class CallerAttestation:
             return self._joined(await self._side_by_side(process, deadline))
         [attestor] = self._attestors
         finding = await attestor.attest(process, deadline)
-        if isinstance(finding, Attested) and not (finding.remarks or finding.facts):
+        if isinstance(finding, Attested):
             return self._same(finding)
         return self._joined([finding])
 
@@ -143,10 +143,10 @@ class CallerAttestation:
         """
         selectors = finding.selectors
         known = self._known.get(id(selectors))
-        if known is None or known[0] is not selectors:
+        if known is None or not _are_alike(known[0], finding):
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            known = self._known[id(selectors)] = (selectors, self._joined([finding]))
+            known = self._known[id(selectors)] = (finding, self._joined([finding]))
         return known[1]
 
     def _joined(self, findings: Sequence[Finding]) -> Findings:
@@ -167,6 +167,14 @@ def check(peer: KernelPeer, said: tuple[Said, ...] = ()) -> None:
         peer.check()
     except PeerGone as gone:
         raise unattested(str(gone), said) from gone
+
+
+def _are_alike(one: Attested, other: Attested) -> bool:
+    return (
+        one.selectors is other.selectors
+        and one.remarks == other.remarks
+        and one.facts == other.facts
+    )
 
 
 def _said(attestor: WorkloadAttestor, finding: Finding) -> Said:

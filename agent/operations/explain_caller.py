@@ -20,6 +20,7 @@ from agent.attestation.memory import Memory
 from agent.attestation.situation import Situation
 from agent.operations.attest_caller import CallerAttestation, Unserved, check
 from agent.operations.processes import Running, caller_of, ended, running
+from finial.explain.checkup import span
 from finial.explain.explanation import Explanation, Fix
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer, PeerGone
@@ -91,6 +92,10 @@ class Explaining:
                 raise
             told = await self._explained(explain, replace(attempt, has_ended=True))
             return with_cause(told, f"process {pid} has ended since")
+        since = self._memory.waiting_since(pid)
+        if since is not None:
+            waits = f"process {pid} has waited for its answer for {span(self._clock.now() - since)}"
+            return with_cause(await self._foreseen(process), waits)
         if attempt is None or not _is_same(attempt, process):
             cause = f"process {pid} has asked this agent for nothing yet"
             fix = f"see that it asks here: SPIFFE_ENDPOINT_SOCKET=unix://{self._endpoint}"
@@ -152,6 +157,8 @@ class Explaining:
             peer = KernelPeer.by_pid(caller.pid, caller.uid, caller.gid)
         except PeerGone as gone:
             raise Refusal(Kind.NOT_FOUND, str(gone)) from gone
+        except OSError as error:
+            raise Refusal(Kind.EXHAUSTED, f"the process cannot be looked at: {error}") from error
         try:
             return await self._explained(foresee, await self._attested(peer))
         finally:

@@ -20,6 +20,26 @@ def same(proc: str, other: str, kind: str) -> bool:
     return _identity(os.stat(f"{proc}/ns/{kind}")) == _identity(os.stat(f"{other}/ns/{kind}"))
 
 
+def has_pid_within(proc: str, other: str) -> bool:
+    """Whether a process's PID namespace is another's, or was made inside of that one.
+
+    Nobody leaves a PID namespace for one that is not below it. Raises: OSError.
+    """
+    wanted = _identity(os.stat(f"{other}/ns/pid"))
+    with contextlib.ExitStack() as opened:
+        namespace = opened.enter_context(_opened(f"{proc}/ns/pid"))
+        for _ in range(_MAX_DEPTH):
+            if _identity(os.fstat(namespace)) == wanted:
+                return True
+            try:
+                namespace = fcntl.ioctl(namespace, _NS_GET_PARENT)
+            except PermissionError:
+                # What is above our own namespace is not shown to us.
+                return False
+            opened.callback(os.close, namespace)
+    return False
+
+
 def foreign_user(proc: str) -> int | None:
     """Whose user namespaces a process is in: the uid that made the outermost below our own.
 

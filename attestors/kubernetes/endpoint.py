@@ -62,9 +62,13 @@ class Endpoint:
         credentials = self.materials.current()
         verify = credentials.context if credentials.context is not None else False
         headers = _headers(credentials.token, body)
+        name = self.materials.access.server_name
+        extensions = {"sni_hostname": name} if name else None
         async with (
             httpx.AsyncClient(verify=verify, trust_env=False, timeout=STEP) as client,
-            client.stream(method, f"{self.url}{path}", content=body, headers=headers) as response,
+            client.stream(
+                method, f"{self.url}{path}", content=body, headers=headers, extensions=extensions
+            ) as response,
         ):
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise self._silent("answers in an encoding that was not asked for")

@@ -65,6 +65,7 @@ def from_file(path: str) -> Access:
         cluster.text("server").rstrip("/"),
         ca_path=cluster.file("certificate-authority"),
         ca_pem=cluster.pem("certificate-authority-data"),
+        server_name=cluster.text("tls-server-name"),
         insecure=cluster.members.get("insecure-skip-tls-verify") is True,
         token_path=user.file("tokenFile"),
         token=user.text("token"),

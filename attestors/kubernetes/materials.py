@@ -25,14 +25,14 @@ class Access:
     """Which server, how it is verified, and who we are to it; paths name PEM files and a token.
 
     `url` is a scheme, a host and a port. The server is verified by the certificates in `ca_path`,
-    or those in `ca_pem`; its name too, unless `any_name`. `insecure` verifies nothing. Our own
-    certificate and key are files, or texts.
+    or those in `ca_pem`, and by the host in `url`, or `server_name` in its place. `insecure`
+    verifies nothing. Our own certificate and key are files, or texts.
     """
 
     url: str
     ca_path: str = ""
     ca_pem: str = ""
-    any_name: bool = False
+    server_name: str = ""
     insecure: bool = False
     token_path: str = ""
     token: str = field(default="", repr=False)
@@ -90,7 +90,7 @@ class Materials:
 def _context(access: Access) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = not (access.any_name or access.insecure)
+    context.check_hostname = not access.insecure
     context.verify_mode = ssl.CERT_NONE if access.insecure else ssl.CERT_REQUIRED
     try:
         if not access.insecure:

@@ -37,15 +37,25 @@ def _faults(
     if not everybody and is_open:
         yield failed(check, f"{path} can be used by every user", f"chmod o-rwx {path}")
     folders = list(path.absolute().parents)
-    yield from _replaceable(check, folders, {0, found.st_uid})
+    yield from _replaceable(check, folders, found)
     if everybody:
         yield from _closed(check, folders)
 
 
-def _replaceable(check: str, folders: list[Path], owners: set[int]) -> Iterator[Diagnosis]:
+def _replaceable(check: str, folders: list[Path], found: os.stat_result) -> Iterator[Diagnosis]:
+    owners = {0, found.st_uid}
     for folder in folders:
         state = folder.stat()
-        if state.st_mode & _WRITABLE and not state.st_mode & stat.S_ISVTX:
+        writable = 0 if state.st_mode & stat.S_ISVTX else state.st_mode & _WRITABLE
+        if writable == stat.S_IWGRP and state.st_gid == found.st_gid:
+            # As a volume with an fsGroup is, whose group nobody else has.
+            yield warning(
+                check,
+                f"{folder} can be written by the socket's own group, {state.st_gid}, whose members "
+                "could put another socket there",
+                f"have nobody else in that group, or chmod g-w {folder}",
+            )
+        elif writable:
             yield failed(
                 check,
                 f"{folder} can be written by others, who could put a socket of theirs there",

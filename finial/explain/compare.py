@@ -13,13 +13,13 @@ several things could be said, the first of these that holds is:
 import enum
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 from finial.explain.evidence import ATTESTED, NOT_APPLICABLE, Evidence, Parts, Said
 from finial.explain.explanation import MissingSelector
-from finial.explain.hiding import Form, Hiding, is_hidden
+from finial.explain.hiding import Hiding, is_hidden
 from finial.spiffe.selector import Selector
 
 ALIKE: Final = 0.6
@@ -51,8 +51,8 @@ class Cause(enum.Enum):
 class Gap:
     """One selector that an entry wants and a process has not; `closest` is what was found.
 
-    `likeness` says from 0 to 1 how alike both are spelled; `clue` is the attestor's setting, or
-    what it remarked, where that is why.
+    `likeness` says from 0 to 1 how alike both are spelled; `clue` is the attestor's setting, what
+    it remarked, or what another name relies on, where that is why.
     """
 
     wanted: Selector
@@ -127,7 +127,20 @@ def _impossible(parts: Parts, evidence: Evidence) -> Gap | None:
     if same is not None:
         return same
     why = f"no process has this ever: {parts.kind} is written like {form.example}"
-    return _gap(parts, Cause.IMPOSSIBLE, why, evidence, _only(evidence.of_form(parts)))
+    meant = _mistyped(parts, evidence)
+    if meant is None:
+        return _gap(parts, Cause.IMPOSSIBLE, why, evidence, _only(evidence.of_form(parts)))
+    return _gap(parts, Cause.IMPOSSIBLE, f"{why}, here {meant}", evidence, meant)
+
+
+def _mistyped(parts: Parts, evidence: Evidence) -> Selector | None:
+    """What was found and differs in the letters' case, or in a sign between key and value."""
+    if evidence.hiding.is_secret(parts.selector):
+        return None
+    wanted = (parts.key.casefold(), parts.value.casefold())
+    found = evidence.of_form(parts)
+    same = (e.selector for e in found if (e.key.casefold(), e.value.casefold()) == wanted)
+    return next(same, None)
 
 
 def _unknown_form(parts: Parts, names: Collection[str], evidence: Evidence) -> Gap:
@@ -151,10 +164,13 @@ def _another_name(parts: Parts, evidence: Evidence) -> Gap | None:
     found = _namesake(parts, evidence)
     if found is None:
         return None
+    why = f"it is no {parts.kind}: the same was found as {found.kind}"
     form = evidence.form(found)
-    relies = f", which relies on {_clause(form)}" if form is not None else ""
-    why = f"the same was found as {found.kind}, not as {parts.kind}{relies}"
-    return _gap(parts, Cause.ANOTHER_NAME, why, evidence, found.selector)
+    gap = _gap(parts, Cause.ANOTHER_NAME, why, evidence, found.selector)
+    if form is None:
+        return gap
+    relies = form.trusts.rstrip(".")
+    return replace(gap, why=f"{why}, which relies on {relies}", clue=relies)
 
 
 def _another_value(parts: Parts, evidence: Evidence) -> Gap | None:
@@ -210,7 +226,7 @@ def _nothing(parts: Parts, said: Said, evidence: Evidence) -> Gap:
     if setting and not about:
         why += f": it is given where the attestor's setting {setting} asks for it"
         return Gap(parts.selector, Cause.SETTING, why, None, Cause.SETTING.value, clue=setting)
-    remarks = "; ".join(about or said.remarks)
+    remarks = "; ".join(each.removeprefix(f"no {parts.kind}: ") for each in about or said.remarks)
     if remarks:
         why += f": {remarks}"
         return Gap(parts.selector, Cause.REMARKED, why, None, Cause.REMARKED.value, clue=remarks)
@@ -236,7 +252,8 @@ def _likeness(parts: Parts, found: Parts) -> float:
     # Numbers are names of something else altogether, however alike their digits are.
     if parts.value.isdigit() and found.value.isdigit() and parts.value != found.value:
         return 0.0
-    return _ratio(parts.key + parts.value, found.key + found.value)
+    wanted, have = parts.key + parts.value, found.key + found.value
+    return _ratio(wanted.casefold(), have.casefold())
 
 
 def _difference(parts: Parts, found: Parts) -> str:
@@ -293,7 +310,3 @@ def _ratio(one: str, other: str) -> float:
 def _listed(names: Collection[str]) -> str:
     shown = ", ".join(list(names)[:MOST_NAMED])
     return f"{shown} and others" if len(names) > MOST_NAMED else shown
-
-
-def _clause(form: Form) -> str:
-    return form.trusts.rstrip(".")

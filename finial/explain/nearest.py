@@ -11,6 +11,8 @@ from finial.explain.explanation import EntryReport
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.selector import Selector
 
+ALIKE: Final = 0.6
+"""How alike two selectors are spelled, from 0 to 1, of which one was meant to be the other."""
 LOOKED_AT: Final = 64
 """Entries of which every missing selector is compared with everything that was found."""
 
@@ -44,6 +46,12 @@ class Near(Generic[C]):
     entry: C
     gaps: tuple[Gap, ...]
     distance: float
+
+    @property
+    def is_meant(self) -> bool:
+        """Whether it is surely not somebody else's: some of it is met, or all is almost met."""
+        met = len(self.entry.selectors) > len(self.gaps)
+        return met or all(gap.likeness >= ALIKE for gap in self.gaps)
 
     def report(self, evidence: Evidence, state: str = "") -> EntryReport:
         """Write it for others to read."""

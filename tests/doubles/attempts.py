@@ -3,6 +3,8 @@
 from typing import Any
 
 from agent.attestation.attempt import Attempt, Caller
+from agent.attestation.causes import causes
+from agent.attestation.fixes import fixes
 from agent.attestation.reading import Reading
 from agent.attestation.situation import Situation
 from agent.cache.entitlement import Entitlement, Entitlements
@@ -48,3 +50,13 @@ def reading(
     *entries: Entitlement, said: tuple[Said, ...] = (UNIX,), of: Attempt | None = None, **state: Any
 ) -> Reading:
     return Reading(attempt(*said) if of is None else of, situation(*entries, **state))
+
+
+def judge_advice(read: Reading, expected: list[str], advice: list[str]) -> None:
+    """The causes are these, the commands or sentences that mend them those, and none is needless."""
+    fixed = fixes(read)
+    assert list(causes(read)) == expected
+    assert [each.command or each.what for each in fixed] == advice
+    assert len(set(fixed)) == len(fixed)
+    alternatives = [each for each in fixed if each.what.startswith("or ")]
+    assert len(alternatives) < max(len(fixed), 1)

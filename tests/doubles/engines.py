@@ -22,13 +22,16 @@ from tests.doubles.programs import ROOT, eventually
 INSTALL = "apt-get install docker.io iptables"
 IMAGE = "finial-test:1"
 PYTHON = sys.executable
+# What runs a command with cgroup v2 alone; its mounts are not seen elsewhere.
+_MOUNT = "umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+UNIFIED = ["unshare", "-m", "--propagation=slave", "sh", "-c", f'{_MOUNT}; exec "$@"', "sh"]
 IMPORTED_ROOT = ("bin", "sbin", "lib", "lib64")
 
 
 def needs_docker(require: Requirements) -> None:
     """What `docker_engine` needs, said aloud where it is missing."""
     require.root()
-    for command in ("dockerd", "docker", "containerd", "runc", "iptables"):
+    for command in ("dockerd", "docker", "containerd", "runc", "iptables", "setpriv"):
         require.command(command, INSTALL)
 
 
@@ -155,11 +158,13 @@ class Engine:
 class DockerEngine(Engine):
     """A `dockerd` that can be killed and started again; containers outlive it.
 
-    With `networks` it lives in a network namespace of its own, where it may make bridges.
+    With `networks` it lives in a network namespace of its own, where it may make bridges; with
+    `unified` it sees cgroup v2 alone, as most machines have it.
     """
 
-    def __init__(self, folder: Path, *, networks: bool = False) -> None:
+    def __init__(self, folder: Path, *, networks: bool = False, unified: bool = False) -> None:
         super().__init__(folder, folder / "docker.sock", ["docker"])
+        self._prefix = UNIFIED if unified else []
         self._networks = networks
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -173,8 +178,10 @@ class DockerEngine(Engine):
         # What a killed engine leaves looks alive where orphans are reaped late.
         for left in ("dockerd.pid", "exec/containerd/containerd.pid", "docker.sock"):
             (self.folder / left).unlink(missing_ok=True)
+        # Should the tests be killed, the engine ends too.
         command = [
-            "dockerd", f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
+            *self._prefix, "setpriv", "--pdeathsig=TERM", "dockerd",
+            f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
             f"--pidfile={self.folder}/dockerd.pid", f"--host=unix://{self.socket}",
             f"--config-file={self.folder}/daemon.json", "--live-restore", "--bridge=none",
             "--ip6tables=false", "--ip-masq=false", "--ip-forward=false",
@@ -218,12 +225,14 @@ class DockerEngine(Engine):
 
 
 @contextlib.contextmanager
-def docker_engine(require: Requirements, *, networks: bool = False) -> Iterator[DockerEngine]:
+def docker_engine(
+    require: Requirements, *, networks: bool = False, unified: bool = False
+) -> Iterator[DockerEngine]:
     """Run a Docker engine for a test; its images are `IMAGE` and what the test makes."""
     needs_docker(require)
     folder = Path(tempfile.mkdtemp(prefix="finial-docker-"))
     folder.chmod(0o755)
-    engine = DockerEngine(folder, networks=networks)
+    engine = DockerEngine(folder, networks=networks, unified=unified)
     try:
         engine.serve()
         engine.image()

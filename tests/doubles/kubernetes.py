@@ -138,6 +138,7 @@ class KubernetesDouble:
     bearer: str = "server.account.token"
     answers: dict[str, Recorded] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
@@ -210,6 +211,8 @@ def _handler(double: KubernetesDouble) -> type[BaseHTTPRequestHandler]:
             self.send_response(found.status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(found.body)))
+            for name, value in double.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(found.body)
 

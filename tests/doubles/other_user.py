@@ -57,6 +57,41 @@ async def _first(socket: str, name: str, fields: dict[str, Any]) -> bytes:
         await channel.close()
 
 
+def ask_before_and_after_becoming(uid: int, socket: str) -> list[str]:
+    """What one connection is told to its stream as it is, and again after a change of user."""
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    child = context.Process(target=_changing_child, args=(uid, socket, sending))
+    child.start()
+    sending.close()
+    try:
+        told: list[str] = receiving.recv()
+        return told
+    finally:
+        child.join(20)
+
+
+def _changing_child(uid: int, socket: str, sending: Any) -> None:
+    found = method(SERVICE, "FetchX509SVID")
+
+    async def ask() -> list[str]:
+        channel, told = Channel(UnixAddress(Path(socket))), []
+        for change in (lambda: None, lambda: os.setuid(uid)):
+            change()
+            try:
+                async with channel.stream(found, metadata=METADATA, timeout=10.0) as stream:
+                    await stream.send(found.request())
+                    await stream.end()
+                    await stream.receive()
+                    told.append("served")
+            except Refusal as refusal:
+                told.append(str(refusal))
+        await channel.close()
+        return told
+
+    sending.send(asyncio.run(ask()))
+
+
 def ask_operator_as(uid: int, socket: str, name: str, request: Any) -> Any:
     """The answer of the operators' socket to a process of that uid, or the kind of its refusal."""
     context = multiprocessing.get_context("fork")

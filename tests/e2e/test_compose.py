@@ -108,7 +108,7 @@ def test_two_services_know_each_other_by_their_labels_through_a_restart(
 
 
 def test_a_service_without_the_label_gets_nothing(engine: DockerEngine, place: Path) -> None:
-    """Same image, same user, another label: no identity, and its neighbour is not deceived."""
+    """Same image, same user, another label: no identity, and the operator is told which it has."""
     with up(f"--attestors={attestors(engine, place)}") as running:
         composed = Composed(engine, running, place)
         running.register("/bakery", "docker:label:app:bakery")
@@ -117,3 +117,11 @@ def test_a_service_without_the_label_gets_nothing(engine: DockerEngine, place: P
         eventually(lambda: composed.count("bakery", "i_am"), 30, "bakery has its identity")
         eventually(lambda: composed.count("cafe", "waiting"), 30, "cafe waits")
         assert composed.count("cafe", "i_am") == 0
+        [refused] = running.finial("explain", "--last-refusals")["items"]
+        told = running.finial("explain", "--refusal", refused["refusal"])
+        nearest = {each["spiffe_id"]: each["missing"] for each in told["nearest"]}
+        [missing] = nearest["spiffe://example.org/cafe"]
+        assert (missing["wanted"], missing["closest"]) == (
+            "docker:label:app:tearoom",
+            "docker:label:app:cafe",
+        )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Requirements
+from tests.doubles.engines import docker_engine
 from tests.doubles.nodes import AgentProgram, ServerProgram, closing
 from tests.doubles.programs import ROOT, eventually, finial, running, short_folder, up
 
@@ -202,3 +203,45 @@ def _fill(path: Path) -> None:
                 file.write(bytes(1024 * 1024))
     except OSError:
         return
+
+
+def test_a_server_elsewhere_is_asked_over_https() -> None:
+    """With a token of both scopes the whole server side is there, without the sockets' checks."""
+    with up() as both:
+        scopes = ("--scope", "agents:read", "--scope", "entries:read")
+        token = both.folder.parent / "token"
+        token.write_text(both.finial("api-token", "create", "ops", *scopes)["token"])
+        where = ["--server", both["rest_address"], "--token-file", str(token)]
+        status, found = doctor(*where, "--bundle", both["bundle_path"])
+        assert status == 0
+        assert {side for side, _ in found} == {"server"}
+        assert found["server", "database"]["health"] == "ok"
+        assert ("server", "admin socket") not in found
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_an_engine_that_was_killed_is_found(require: Requirements) -> None:
+    """The attestor is asked whether its engine answers; a killed one fails until it is back."""
+    with docker_engine(require) as engine:
+        attestors = engine.folder / "attestors.toml"
+        socket_path = f'docker_socket_path = "unix://{engine.socket}"\npodman_socket_path = ""\n'
+        attestors.write_text(f"[unix]\n[docker]\n{socket_path}")
+        with up(f"--attestors={attestors}") as both:
+            where = ["--dir", str(both.folder)]
+            status, found = doctor(*where)
+            assert status == 0
+            assert "answers: version" in _of_docker(found)["detail"]
+            engine.kill()
+            status, found = doctor(*where)
+            assert status == 1
+            assert _of_docker(found)["health"] == "failed"
+            assert "start the engine" in _of_docker(found)["remedy"]
+            assert found["agent", "attestor unix"]["health"] == "ok"
+            engine.serve()
+            assert doctor(*where)[0] == 0
+
+
+def _of_docker(found: Checks) -> dict[str, Any]:
+    [one] = [each for (_, name), each in found.items() if name.startswith("attestor docker")]
+    return one

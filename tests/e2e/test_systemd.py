@@ -1,9 +1,12 @@
 """The systemd attestor and a real systemd, which is process 1 of its own namespaces."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +27,7 @@ OF_ALICE: Final = {"XDG_RUNTIME_DIR": f"/run/user/{ALICE}", "HOME": "/home/alice
 BOTH: Final = "[systemd]\n[unix]\ndiscover_cgroup = true\n"
 SLEEP: Final = ("/bin/sleep", "1000")
 
-# Attests the PIDs that it is told, one a line; the arguments are the sockets of the manager.
+# Attests the PIDs that it is told, one a line with its seconds; the arguments are the sockets of the manager.
 ATTEST: Final = """
 import asyncio, sys, time
 from attestors.contract import Attested, Process
@@ -40,9 +43,9 @@ async def main(nested, *paths):
     print("ready", flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        pid = int(line)
+        pid, seconds = map(int, line.split())
         process = Process(pid, 0, 0, f"/proc/{pid}")
-        found = await attestor.attest(process, time.monotonic() + 10)
+        found = await attestor.attest(process, time.monotonic() + seconds)
         said = [s.value for s in found.selectors] if isinstance(found, Attested) else repr(found)
         print(said, flush=True)
 
@@ -56,11 +59,11 @@ class Asked:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def about(self, pid: int) -> str:
+    def about(self, pid: int, seconds: int = 10) -> str:
         """What it finds out about a process, as Python writes it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{pid}\n")
+        self._process.stdin.write(f"{pid} {seconds}\n")
         self._process.stdin.flush()
         return self._process.stdout.readline().strip()
 
@@ -235,6 +238,41 @@ def test_an_agent_without_rights_asks_the_bus(booted: Systemd) -> None:
         assert "Kind.UNAVAILABLE" in asked.about(pid)
         booted.run("systemctl", "start", "dbus.socket")
         assert "'id:seen.service'" in asked.about(pid)
+
+
+@pytest.mark.parametrize("socket", [PRIVATE, SYSTEM_BUS])
+def test_a_manager_that_hangs_holds_nobody_up(booted: Systemd, socket: str) -> None:
+    """While process 1 stands still callers get their answer in time, and then again the right one."""
+    booted.start("still", *SLEEP)
+    pid = booted.main_pid("still.service")
+    with attestor(booted.command(), "own", socket) as asked:
+        assert "'id:still.service'" in asked.about(pid)
+        os.kill(booted.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert "Kind.TIMEOUT" in asked.about(pid, seconds=1)
+            assert time.monotonic() - began < 5
+            # Longer than an answer is waited for on one connection.
+            assert "Kind.TIMEOUT" in asked.about(pid, seconds=6)
+        finally:
+            os.kill(booted.pid, signal.SIGCONT)
+        assert "'id:still.service'" in asked.about(pid)
+
+
+def test_a_neighbour_on_the_bus_cannot_disturb(booted: Systemd) -> None:
+    """Any user may send us signals, as large as they like: they are skipped unread."""
+    booted.start("calm", *SLEEP)
+    pid = booted.main_pid("calm.service")
+    with attestor(booted.command(), "own", SYSTEM_BUS) as asked:
+        assert "'id:calm.service'" in asked.about(pid)
+        names = booted.run("busctl", "list", "--unique", "--no-legend").splitlines()
+        [ours] = [line.split()[0] for line in names if line.split()[2].startswith("python")]
+        emitting = ("busctl", "emit", f"--destination={ours}", "/a", "org.example.A", "B", "s")
+        for _ in range(5):
+            booted.run(*emitting, "x" * 100_000, uid=ALICE)
+            assert "'id:calm.service'" in asked.about(pid)
+        still = booted.run("busctl", "list", "--unique", "--no-legend").splitlines()
+        assert ours in [line.split()[0] for line in still]
 
 
 def test_the_manager_of_another_namespace_is_not_asked(booted: Systemd) -> None:

@@ -1,57 +1,33 @@
 """Why a process got what it got: asked of a real agent over its sockets."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
-from finial.explain.explanation import Explanation, Outcome, decode_explanation
+from finial.explain.explanation import Outcome, decode_explanation
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.method import method
-from finial.wire.pb import introspection_pb2, operator_pb2, workload_pb2
-from finial.wire.status import Code
-from tests.doubles.other_user import ask_operator_as
+from finial.wire.pb import operator_pb2, workload_pb2
+from tests.doubles.other_user import ask_before_and_after_becoming, ask_operator_as
 from tests.doubles.running_agent import (
-    HEADER,
-    OPERATOR,
     PATIENCE,
-    RunningAgent,
     Scene,
     soon,
     until,
     until_in_time,
 )
+from tests.flows.agent_explanations import (
+    INTROSPECTION,
+    about_me,
+    asked,
+    explained,
+    id_of,
+    simulated,
+)
 from tests.flows.agent_scenes import ME, play, refused
-
-INTROSPECTION = introspection_pb2.DESCRIPTOR.services_by_name["Introspection"]
-
-
-async def asked(agent: RunningAgent, name: str, request: Any) -> Any:
-    return await agent.operators.unary(method(OPERATOR, name), request, timeout=PATIENCE)
-
-
-async def explained(agent: RunningAgent, **subject: Any) -> Explanation:
-    answer = await asked(agent, "Explain", operator_pb2.ExplainRequest(**subject))
-    return decode_explanation(answer.document)
-
-
-async def simulated(agent: RunningAgent, pid: int) -> Explanation:
-    answer = await asked(agent, "Simulate", operator_pb2.SimulateRequest(pid=pid))
-    return decode_explanation(answer.document)
-
-
-async def about_me(agent: RunningAgent, metadata: Any = HEADER) -> Explanation:
-    found = method(INTROSPECTION, "ExplainMe")
-    answer = await agent.workload.unary(found, found.request(), timeout=PATIENCE, metadata=metadata)
-    return decode_explanation(answer.document)
-
-
-def id_of(refusal: Refusal) -> str:
-    return refusal.detail.rpartition("--refusal ")[2]
 
 
 def test_a_refusal_has_an_id_under_which_it_is_explained() -> None:
@@ -206,6 +182,12 @@ def test_an_svid_that_is_not_signed_is_explained() -> None:
         async with played.agent() as agent:
             async with agent.open() as stream:
                 waiting = asyncio.ensure_future(refused(stream.receive()))
+                memory = agent.parts.listeners.gate._records._memory
+                await until(lambda: memory.waiting_since(os.getpid()) is not None)
+                now = await explained(agent, pid=os.getpid())
+                assert now.outcome is Outcome.WOULD_BE_REFUSED
+                assert now.causes[0].startswith(f"process {os.getpid()} has waited for its answer")
+                assert "entry not found" in now.causes[1]
                 await until_in_time(played, waiting.done, 5.0)
                 told = await waiting
             found = await explained(agent, refusal=id_of(told))
@@ -327,6 +309,45 @@ def test_others_learn_nothing_of_the_node() -> None:
     play(act)
 
 
+@pytest.mark.root
+def test_a_change_of_user_is_named_as_the_cause() -> None:
+    """Who connected as one user and runs as another is denied, and told so when explained."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("web", "/web", ME)
+        async with played.agent() as agent:
+            socket = str(played.folder / "d/workload/workload.sock")
+            told = await asyncio.to_thread(ask_before_and_after_becoming, 65534, socket)
+            assert told[0] == "served"
+            assert "unix denies it" in told[1]
+            found = await explained(agent, refusal=told[1].rpartition("--refusal ")[2])
+            assert "and now has uid 65534" in found.causes[1]
+            assert "connect anew" in found.fixes[0].what
+
+    play(act)
+
+
+def test_an_agent_that_is_cut_off_says_since_when() -> None:
+    """An entry that may have been registered since is not known, and the server is named."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("web", "/web", "unix:uid:4242")
+        async with played.agent() as agent:
+            await played.server.stop()
+            link = agent.parts.tasks.link
+            await until_in_time(played, lambda: "the synchronisation" in link.troubles)
+            told = await refused(agent.fetch())
+            found = await explained(agent, refusal=id_of(told))
+            assert any("has had no word of its server" in each for each in found.causes)
+            assert found.fixes[0].command == "finial doctor"
+            await played.server.start()
+            await until_in_time(played, lambda: not link.troubles)
+            well = await explained(agent, refusal=id_of(told))
+            assert not any("no word" in each for each in well.causes)
+
+    play(act)
+
+
 def test_a_subject_has_to_be_named() -> None:
     """Neither a process nor a refusal is INVALID, an unknown refusal NOT_FOUND."""
 
@@ -337,54 +358,3 @@ def test_a_subject_has_to_be_named() -> None:
             assert unknown.kind is Kind.NOT_FOUND
 
     play(act)
-
-
-def test_the_server_is_told_which_attestors_run() -> None:
-    """After its hello an agent reports its attestors and their selectors' forms."""
-
-    async def act(played: Scene) -> None:
-        async with played.agent():
-            assert "explain" in played.server.hellos[0].capabilities
-            await until(lambda: bool(played.server.ups))
-            report = played.server.ups[0].report
-            assert report.kind == "attestors"
-            assert "uid" in json.loads(report.payload)["attestors"]["unix"]
-
-    play(act)
-
-
-def test_the_server_asks_over_the_stream() -> None:
-    """An explanation travels up; what cannot be answered is declined with a status."""
-
-    async def act(played: Scene) -> None:
-        async with played.agent() as agent:
-            told = await refused(agent.fetch())
-            questions: dict[str, tuple[str, bytes]] = {
-                "a": ("explain", json.dumps({"refusal": id_of(told)}).encode()),
-                "b": ("explain", json.dumps({"simulate_pid": os.getpid()}).encode()),
-                "c": ("explain", json.dumps({"pid": os.getpid()}).encode()),
-                "d": ("explain", b'{"pid": 2000000000}'),
-                "e": ("explain", b"[" * 5000),
-                "f": ("explain", b'{"pid": true}'),
-                "g": ("explain", b'{"pid": 1, "refusal": "x"}'),
-                "h": ("tell me a story", b""),
-                "i": ("explain", b"nonsense"),
-            }
-            for id_, (kind, payload) in questions.items():
-                played.server.ask(kind, payload, id_, 3000)
-                await until(lambda id_=id_: id_ in answers(played))
-            found = answers(played)
-            codes = {id_: Code(answer.status) for id_, answer in found.items()}
-            assert {id_: codes[id_] for id_ in "abc"} == dict.fromkeys("abc", Code.OK)
-            assert (codes["d"], codes["h"]) == (Code.NOT_FOUND, Code.UNIMPLEMENTED)
-            assert {codes[id_] for id_ in "efgi"} == {Code.INVALID_ARGUMENT}
-            assert decode_explanation(found["a"].payload).refusal == id_of(told)
-            assert decode_explanation(found["b"].payload).outcome is Outcome.WOULD_BE_REFUSED
-
-    play(act)
-
-
-def answers(played: Scene) -> dict[str, Any]:
-    return {
-        up.answer.id: up.answer for up in played.server.ups if up.WhichOneof("message") == "answer"
-    }

@@ -6,8 +6,8 @@
    answers that it knows no such container, or that the process is not in it, and the kernel says
    that the process lives in a user's namespaces, that user's own engine is asked, if the operator
    named its socket.
-3. An engine's answer counts only if the process is in the container's cgroup, or, where that has
-   none, in its namespaces (see `proof`).
+3. An engine's answer counts only if the process is in the container's cgroup and PID namespace, or,
+   where it has no cgroup, in its namespaces (see `proof`).
 4. A path may name several containers, one inside the other: the innermost that is borne out.
 5. An engine that does not answer is a failure that passes, never a reason to ask somebody else.
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from attestors.workload.docker.engine import Engine
 
 MAX_NESTED: Final = 8
+MAX_REMEMBERED: Final = 4096
 # A container that is being started is known in a moment.
 _PAUSE: Final = 0.1
 _ATTEMPTS: Final = 6
@@ -49,14 +50,14 @@ _ATTEMPTS: Final = 6
 class Lead:
     """What names a process's containers, innermost first, and how an engine's answer is borne out.
 
-    `judge` takes the pid of the container's first process and the container's ID. `user` is whose
-    namespaces the process is in, if not ours.
+    `judge` takes the engine, the pid of the container's first process and the container's ID.
+    `user` is whose namespaces the process is in, if not ours.
     """
 
     ids: tuple[str, ...]
     where: str
     engines: "tuple[Engine, ...]"
-    judge: Callable[[int, str], Disproved | None]
+    judge: "Callable[[Engine, int, str], Disproved | None]"
     user: int | None = None
 
     def unknown(self) -> str:
@@ -114,16 +115,17 @@ class DockerAttestor:
     async def _look(self, process: Process, deadline: float) -> Finding:
         content = cgroup.read(process.proc)
         memberships, located = _judged(content)
-        if isinstance(located, Container):
-            lead = self._by_cgroup(process, memberships, located)
-        elif found := self._by_mounts(process):
-            lead = found
-        else:
+        mounted = "" if isinstance(located, Container) else self._mounted(process)
+        if isinstance(located, NoContainer) and not mounted:
             return NotApplicable(located.why)
         key = Key.of(process, content)
         known = self._memory.find(key)
         if known and self._memory.is_fresh(key, self._clock.monotonic()):
             return known
+        if isinstance(located, Container):
+            lead = self._by_cgroup(process, memberships, located)
+        else:
+            lead = self._by_mounts(process, mounted)
         try:
             finding = await self._follow(lead, deadline)
         except EngineAway:
@@ -143,24 +145,31 @@ class DockerAttestor:
         engines = self._engines(located, user)
         proc_root = os.path.dirname(process.proc)
 
-        def judge(first_pid: int, id_: str) -> Disproved | None:
-            return proof.judge(memberships, first_pid, id_, proc_root)
+        def judge(engine: "Engine", first_pid: int, id_: str) -> Disproved | None:
+            return (
+                proof.judge(memberships, first_pid, id_, proc_root)
+                or proof.judge_pids(process.proc, first_pid, id_, proc_root)
+                or (None if engine.uid else proof.judge_roots(memberships, id_))
+            )
 
         ids = tuple(reversed(located.chain))
         return Lead(ids, f"its cgroup {located.root}", engines, judge, user)
 
-    def _by_mounts(self, process: Process) -> "Lead | None":
-        """For a container whose processes are in no cgroup of its own; root's engines alone."""
+    def _mounted(self, process: Process) -> str:
+        """The container that a process's mounts name, if it is in no cgroup of one."""
+        if not self._docker and not self._podman:
+            return ""
         try:
-            id_ = mounts.named(process.proc)
+            return mounts.named(process.proc)
         except PermissionError:
-            return None
+            return ""
+
+    def _by_mounts(self, process: Process, id_: str) -> "Lead":
+        """For a container whose processes are in no cgroup of its own; root's engines alone."""
         engines = tuple(each for each in (self._docker, self._podman) if each)
-        if not id_ or not engines:
-            return None
         proc_root = os.path.dirname(process.proc)
 
-        def judge(first_pid: int, id_: str) -> Disproved | None:
+        def judge(_: "Engine", first_pid: int, id_: str) -> Disproved | None:
             return proof.judge_namespaces(process.proc, first_pid, id_, proc_root)
 
         return Lead((id_,), "its mounts", engines, judge)
@@ -205,7 +214,7 @@ class DockerAttestor:
             if found is None:
                 return None
             try:
-                return lead.judge(found.state.pid, id_) or found
+                return lead.judge(engine, found.state.pid, id_) or found
             except NotYet:
                 left = deadline - self._clock.monotonic()
                 if attempt + 1 == _ATTEMPTS or left <= _PAUSE:
@@ -233,8 +242,13 @@ class DockerAttestor:
         return Attested(selectors, disproved + remarks, facts)
 
 
-@lru_cache(maxsize=1024)
 def _judged(content: bytes) -> tuple[tuple[Membership, ...], Container | NoContainer]:
+    # Who makes long paths shall not fill our memory with them.
+    return _parsed(content) if len(content) <= MAX_REMEMBERED else _parsed.__wrapped__(content)
+
+
+@lru_cache(maxsize=512)
+def _parsed(content: bytes) -> tuple[tuple[Membership, ...], Container | NoContainer]:
     memberships = cgroup.parse(content)
     return memberships, locate.judge(memberships)
 
@@ -247,18 +261,12 @@ def create(settings: Settings) -> DockerAttestor:
     clock = SystemClock()
     ours = {0, os.geteuid()}
 
-    def engine(name: str, address: str, uid: int = 0) -> Engine | None:
+    def engine(name: str, address: str, uid: int = 0, version: str = "") -> Engine | None:
         path = socket_path(address)
         if not path:
             return None
         return Engine(
-            name,
-            path,
-            uid,
-            ours | {uid},
-            clock=clock,
-            timeout=settings.timeout,
-            version=settings.docker_version,
+            name, path, uid, ours | {uid}, clock=clock, timeout=settings.timeout, version=version
         )
 
     users = {
@@ -267,7 +275,7 @@ def create(settings: Settings) -> DockerAttestor:
         if (made := engine(f"the engine of uid {uid}", address, int(uid)))
     }
     return DockerAttestor(
-        engine("Docker", settings.docker_socket_path),
+        engine("Docker", settings.docker_socket_path, version=settings.docker_version),
         engine("Podman", settings.podman_socket_path),
         users,
         Choice(settings.env, settings.merge_image_labels),

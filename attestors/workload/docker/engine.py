@@ -56,7 +56,7 @@ class Engine:
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
-                uds=path, limits=httpx.Limits(max_keepalive_connections=0)
+                uds=path, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
             ),
             base_url="http://engine",
             follow_redirects=False,

@@ -5,6 +5,7 @@ from typing import Final
 from attestors.contract import SelectorForm, SelectorGrammar
 
 NAME: Final = "docker"
+CONTAINER_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TEXT: Final = r"[^\x00-\x1f\x7f]"
 _KEY: Final = r"[^:\x00-\x1f\x7f]"
 _CREATOR: Final = "whoever may create containers at the engine chose it"
@@ -70,7 +71,7 @@ GRAMMAR: Final = SelectorGrammar(
         ),
         SelectorForm(
             "container_name",
-            r"container_name:[A-Za-z0-9][A-Za-z0-9_.-]*",
+            f"container_name:{CONTAINER_NAME}",
             "docker:container_name:web-1",
             f"the engine, and {_CREATOR}; it may be renamed, which is seen within a minute",
             "that it is the container which had the name yesterday",

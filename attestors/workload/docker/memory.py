@@ -6,6 +6,7 @@ says of a container stays true while it runs, except its name, so that it is ask
 `REFRESHED` seconds; if it is away then, what it said before holds.
 """
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +19,7 @@ MAX_PROCESSES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One process in one place; `started` is in clock ticks since boot."""
+    """One process in one place; `started` is in clock ticks since boot, `cgroups` a digest."""
 
     pid: int
     started: int
@@ -29,8 +30,9 @@ class Key:
         """Read when the process started. Raises: OSError, ValueError."""
         with open(f"{process.proc}/stat", "rb") as file:
             stat = file.read(4096)
+        digest = hashlib.blake2b(cgroups).digest()
         # The program's name, field 2, stands in parentheses and may hold anything, also these.
-        return cls(process.pid, int(stat[stat.rindex(b")") + 2 :].split()[19]), cgroups)
+        return cls(process.pid, int(stat[stat.rindex(b")") + 2 :].split()[19]), digest)
 
 
 class Memory:

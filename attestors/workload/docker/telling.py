@@ -1,11 +1,12 @@
 """From what an engine says of a container and its image to selectors."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from attestors.workload.docker.documents import Config, ContainerDocument, ImageDocument
-from attestors.workload.docker.grammar import NAME
+from attestors.workload.docker.grammar import CONTAINER_NAME, NAME
 from finial.spiffe.selector import Selector
 
 MAX_BYTES: Final = 8192
@@ -13,6 +14,7 @@ _PROJECT: Final = "com.docker.compose.project"
 _SERVICE: Final = "com.docker.compose.service"
 _CONTROLS: Final = frozenset(map(chr, (*range(32), 127)))
 _SHA256: Final = "sha256:"
+_NAME: Final = re.compile(CONTAINER_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,11 @@ def tell(
     digest = _digest(container.image)
     if digest:
         told.add("image_config_digest", digest)
-    if name := container.name.removeprefix("/"):
+    name = container.name.removeprefix("/")
+    if _NAME.fullmatch(name):
         told.add("container_name", name)
+    elif name:
+        told.leave_out("container_name", name)
     told.add("engine_uid", str(engine_uid))
     if brought is None and not choice.merge:
         told.remarks.append(

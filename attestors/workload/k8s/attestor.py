@@ -14,7 +14,7 @@ All of it belongs to the caller only if the process still lives afterwards; the 
 
 from typing import Final
 
-from attestors.container import cgroup
+from attestors.container import cgroup, hierarchies
 from attestors.container.locate import Container, Contradiction, NoContainer, locate
 from attestors.contract import Failed, Finding, NotApplicable, Process
 from attestors.workload.k8s import placement
@@ -41,6 +41,7 @@ class K8sAttestor:
         self._kubelet = kubelet
         self._clock = clock
         self._nodes = placement.nodes_of(OWN)
+        self._mounts = hierarchies.mounts_here()
 
     async def attest(self, process: Process, deadline: float) -> Finding:
         """Look at a process until `deadline` (monotonic seconds)."""
@@ -52,7 +53,7 @@ class K8sAttestor:
             return Failed(Kind.UNAVAILABLE, f"{process.proc}/cgroup cannot be read: {error}")
         if isinstance(found, NoContainer):
             return NotApplicable(found.why)
-        if why := placement.fault_of(found):
+        if why := placement.fault_of(found, self._mounts):
             return NotApplicable(why)
         return await self._look_for(found, deadline)
 

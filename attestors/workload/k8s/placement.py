@@ -1,11 +1,15 @@
 """Whether a cgroup lies where a kubelet makes it, or where somebody else may have.
 
 A kubelet makes the cgroups of pods below `kubepods`, at the top of the tree or below the container
-or slice that the whole node lives in. Below a user's slice, and below a systemd service that was
-given its subtree (`Delegate=`), people make cgroups with any name, also that of a victim's pod.
+or slice that the whole node lives in. Below a user's slice, below a systemd service that was given
+its subtree (`Delegate=`), and below any cgroup that is not root's, people make cgroups with any
+name, also that of a victim's pod.
 """
 
-from attestors.container import cgroup
+from collections.abc import Sequence
+
+from attestors.container import cgroup, hierarchies
+from attestors.container.hierarchies import Mount
 from attestors.container.locate import Container, Contradiction, locate
 
 
@@ -24,8 +28,11 @@ def nodes_of(proc: str) -> frozenset[tuple[str, ...]]:
     return frozenset([()])
 
 
-def fault_of(container: Container) -> str | None:
-    """Say why a container is none of the kubelet's, or nothing."""
+def fault_of(container: Container, mounts: Sequence[Mount] = ()) -> str | None:
+    """Say why a container is none of the kubelet's, or nothing.
+
+    `mounts` are the hierarchies whose owners can be seen from here.
+    """
     if not container.pod_uid:
         return f"the cgroup of container {container.id} names no pod"
     outside = [each for each in container.root.split("/") if each][:-1]
@@ -34,4 +41,20 @@ def fault_of(container: Container) -> str | None:
     services = [each for each in outside if each.endswith(".service")]
     if services:
         return f"the cgroup {container.root} belongs to {services[0]}, and to no kubelet"
-    return None
+    return _given_away(container, outside, mounts)
+
+
+def _given_away(
+    container: Container, outside: Sequence[str], mounts: Sequence[Mount]
+) -> str | None:
+    point = hierarchies.point_of(mounts, container.hierarchy)
+    # From a cgroup namespace of our own what lies beside it cannot be seen.
+    if point is None or ".." in outside:
+        return None
+    try:
+        given = hierarchies.first_given_away(point, "/".join(outside))
+    except FileNotFoundError:
+        return None
+    if given is None:
+        return None
+    return f"the cgroup {container.root} is in {given[0]}, which others than root may write to"

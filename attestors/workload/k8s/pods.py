@@ -4,7 +4,7 @@ Pods of Kubernetes hold hundreds of members; whatever else they hold is not look
 are used have to have the type that Kubernetes gives them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,9 +125,6 @@ class Pods:
 
     def __len__(self) -> int:
         return len(self._by_uid)
-
-    def __iter__(self) -> Iterator[Pod]:
-        return iter(self._by_uid.values())
 
     def with_container(self, container_id: str) -> tuple[Found, ...]:
         """Every container with that ID; more than one is a contradiction."""

@@ -1,6 +1,7 @@
 """How the kubelet is reached, and who we are to it."""
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ class Settings:
     The kubelet's secure port is asked, 10250 by default, unless a read-only port is named, where
     nobody is verified. The node's address comes from the variable that `node_address_env` names,
     else its name from `node_name` or the variable of `node_name_env`; without either it is
-    127.0.0.1, where the certificate has to be of our CA but for no certain name. We show the token
+    127.0.0.1, where the certificate has to be for this machine's name. We show the token
     of `token_path`, or a client certificate if one is named. Files are read again each minute.
 
     A new pod is looked for `max_poll_attempts` times, one `poll_retry_interval` apart, which is
@@ -55,8 +56,8 @@ class Settings:
             raise ValueError("use_anonymous_authentication and certificate_path are both given")
 
 
-def access(settings: Settings, environ: Mapping[str, str]) -> "Access":
-    """Say how the kubelet is reached."""
+def access(settings: Settings, environ: Mapping[str, str], hostname: str) -> "Access":
+    """Say how the kubelet is reached from a machine of that name."""
     from attestors.kubernetes.materials import Access
 
     name = settings.node_name or environ.get(settings.node_name_env, "")
@@ -69,7 +70,7 @@ def access(settings: Settings, environ: Mapping[str, str]) -> "Access":
     return Access(
         f"https://{named}:{settings.kubelet_secure_port or DEFAULT_PORT}",
         ca_path=settings.kubelet_ca_path,
-        any_name=not host,
+        server_name="" if host else hostname,
         insecure=settings.skip_kubelet_verification,
         token_path=settings.token_path if by_token else "",
         certificate_path=settings.certificate_path,
@@ -84,6 +85,6 @@ def create(settings: Settings) -> "K8sAttestor":
     from attestors.workload.k8s.kubelet import Kubelet
 
     clock = SystemClock()
-    endpoint = Endpoint("the kubelet", access(settings, os.environ), clock)
+    endpoint = Endpoint("the kubelet", access(settings, os.environ, socket.gethostname()), clock)
     kubelet = Kubelet(endpoint, clock, settings.poll_retry_interval)
     return K8sAttestor(settings, kubelet, clock)

@@ -21,6 +21,7 @@ ANSWER_WITHIN: Final = 5.0
 _CHUNK: Final = 16 * 1024
 _HEADER: Final = 16
 _MAX_LINE: Final = 4096
+_LAST_SERIAL: Final = 2**32 - 1
 _ANSWERS: Final = (MessageType.method_return.value, MessageType.error.value)
 # What jeepney raises for bytes that are no message.
 _UNREADABLE: Final = (
@@ -91,8 +92,7 @@ class Connection:
         async with self._slots:
             if self.is_closed:
                 raise ConnectionLost("the connection to the service manager has ended")
-            self._serial += 1
-            serial = self._serial
+            serial = self._serial = self._serial % _LAST_SERIAL + 1
             answer: asyncio.Future[Answer] = self._loop.create_future()
             self._calls[serial] = answer
             try:

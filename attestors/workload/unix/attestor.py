@@ -18,6 +18,7 @@ All of it belongs to the caller only if the process still lives afterwards; the 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from attestors.contract import Attested, Failed, Finding, Process
 from attestors.workload.unix.account_names import AccountNames, group_name, user_name
@@ -26,12 +27,15 @@ from attestors.workload.unix.credentials import Credentials, Unreadable
 from attestors.workload.unix.executable import TooLarge
 from attestors.workload.unix.grammar import GRAMMAR, NAME
 from attestors.workload.unix.programs import Found, Programs
+from attestors.workload.unix.recent_mounts import RecentMounts
 from finial.explain.diagnosis import Diagnosis, Health
 from finial.runtime.clock import Clock, SystemClock
 from finial.spiffe.refusal import Kind
 from finial.spiffe.selector import Selector
 
 Names = Mapping[int, str | None]
+_OFF: Final = "the setting discover_workload_path is off"
+_NOT_ASKED: Final = Found(remarks=(f"no unix:path: {_OFF}", f"no unix:sha256: {_OFF}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class UnixAttestor:
         """Look at a process until `deadline` (monotonic seconds)."""
         try:
             program = (
-                await self._programs.find(process.proc, deadline) if self._programs else Found()
+                await self._programs.find(process.proc, deadline) if self._programs else _NOT_ASKED
             )
             # After the program: one that runs set-uid since connecting is seen to do so now.
             found = Credentials.read(process.proc)
@@ -145,5 +149,5 @@ def create(settings: Settings) -> UnixAttestor:
         AccountNames(user_name, clock),
         AccountNames(group_name, clock),
         programs if settings.discover_workload_path else None,
-        ControlGroups(mounts_here) if settings.discover_cgroup else None,
+        ControlGroups(RecentMounts(mounts_here, clock)) if settings.discover_cgroup else None,
     )

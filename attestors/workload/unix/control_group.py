@@ -10,30 +10,21 @@ these that is not the root counts: version 2, systemd's own hierarchy, then the 
 all others agree.
 """
 
-import os
-import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from attestors.container import cgroup
 from attestors.container.cgroup import Malformed, Membership
+from attestors.container.hierarchies import Mount, first_given_away, mounts_here, point_of
 from attestors.workload.unix.programs import Found
 
+__all__ = ["ControlGroups", "Mount", "mounts_here"]
+
 _OF_SYSTEMD: Final = ("", "name=systemd")
-_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class _Unproven(Exception):
     """There is no group that can be believed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A mounted hierarchy: `names` are its controllers or name, `point` is where its root is."""
-
-    names: frozenset[str]
-    point: str
 
 
 class ControlGroups:
@@ -57,26 +48,10 @@ class ControlGroups:
         chosen = _chosen(cgroup.parse(cgroup.read(proc)))
         if chosen.path.startswith("/.."):
             raise _Unproven("the process is outside of the agent's own cgroup namespace")
-        path, owner = _as_far_as_root(_point(self._mounts(), chosen.hierarchy), chosen.path)
+        path, owner = _as_far_as_root(self._mounts(), chosen)
         if not path.isprintable():
             raise _Unproven(f"the path {path!a} cannot be written as a selector")
         return path, owner
-
-
-def mounts_here() -> tuple[Mount, ...]:
-    """Return the hierarchies that are mounted with their root (proc_pid_mountinfo(5))."""
-    with open("/proc/self/mountinfo", "rb") as file:
-        lines = file.read().decode("utf-8", "surrogateescape").split("\n")
-    return tuple(filter(None, map(_mount, filter(None, lines))))
-
-
-def _mount(line: str) -> Mount | None:
-    before, _, after = line.partition(" - ")
-    root, point = before.split(" ")[3:5]
-    kind, _, options = after.split(" ")[:3]
-    if kind not in ("cgroup", "cgroup2") or root != "/":
-        return None
-    return Mount(frozenset(("",) if kind == "cgroup2" else options.split(",")), point)
 
 
 def _chosen(memberships: Sequence[Membership]) -> Membership:
@@ -89,20 +64,9 @@ def _chosen(memberships: Sequence[Membership]) -> Membership:
     return (first or placed)[0]
 
 
-def _point(mounts: Sequence[Mount], hierarchy: str) -> str:
-    names = set(hierarchy.split(","))
-    for mount in mounts:
-        if names <= mount.names:
-            return mount.point
-    raise _Unproven("no cgroup file system is mounted by which to see who named it")
-
-
-def _as_far_as_root(point: str, path: str) -> tuple[str, int]:
+def _as_far_as_root(mounts: Sequence[Mount], chosen: Membership) -> tuple[str, int]:
     """Return the path down to the first group that others may write to, and who owns that."""
-    seen = ""
-    for segment in path.split("/")[1:]:
-        seen = f"{seen}/{segment}"
-        found = os.stat(f"{point}{seen}", follow_symlinks=False)
-        if found.st_uid or found.st_mode & _OTHERS_WRITE:
-            return seen, found.st_uid
-    return seen, 0
+    point = point_of(mounts, chosen.hierarchy)
+    if point is None:
+        raise _Unproven("no cgroup file system is mounted by which to see who named it")
+    return first_given_away(point, chosen.path) or (chosen.path, 0)

@@ -54,7 +54,9 @@ class Programs:
             fault = error.strerror or str(error)
             return Found(remarks=(f"the program cannot be looked at: {fault}",))
         values = (program.path and f"path:{program.path}", digest and f"sha256:{digest}")
-        return Found(tuple(filter(None, values)), tuple(filter(None, (program.remark,))))
+        unhashed = "no unix:sha256: the setting workload_size_limit is below 0"
+        remarks = (program.remark, "" if self._limit >= 0 else unhashed)
+        return Found(tuple(filter(None, values)), tuple(filter(None, remarks)))
 
     async def _identify(self, proc: str, deadline: float) -> Program:
         link = executable.link_of(proc)

@@ -99,7 +99,9 @@ def _away(world: World, agent: SpiffeId, now: float) -> str:
 
 
 def _behind(world: World) -> Iterator[tuple[AgentStream, int]]:
-    for stream in world.streams:
+    for agent in tuple(world.streams.agents):
+        # An older stream of the same agent is one that has not died yet.
+        stream = world.streams.of(agent)[-1]
         told = stream.told.get(ENTRIES, 0)
         if stream.applied.get(ENTRIES, 0) < told:
             yield stream, told

@@ -79,9 +79,9 @@ def paths(done: "subprocess.CompletedProcess[str]") -> list[str]:
     return sorted(set(IDENTITY.findall(json.dumps(json.loads(done.stdout)).replace('"', " "))))
 
 
-def refusal(container: Container) -> str:
+def refusal(container: Container, *flags: str) -> str:
     """What a process is told that gets none."""
-    done = container.finial("fetch", "x509")
+    done = container.finial("fetch", "x509", *flags)
     assert done.returncode != 0, done.stdout
     return done.stdout + done.stderr
 

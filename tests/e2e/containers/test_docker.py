@@ -1,12 +1,27 @@
 """Workloads in containers of a real Docker engine get the identities of their containers."""
 
+import asyncio
+import contextlib
+import multiprocessing
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from attestors.contract import Attested
+from finial.spiffe.selector import Selector
 from tests.doubles.engines import PYTHON, DockerEngine
-from tests.doubles.programs import ROOT, eventually
-from tests.e2e.containers.place import Place, hierarchies, identities, refusal
+from tests.doubles.nodes import AgentProgram, closing
+from tests.doubles.programs import ROOT, eventually, finial, short_folder
+from tests.e2e.containers.place import (
+    Place,
+    attested,
+    hierarchies,
+    identities,
+    place_with,
+    refusal,
+)
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -132,6 +147,34 @@ def test_an_engine_that_is_killed_takes_no_identity_along(
     eventually(lambda: newest("/web", "/web", second))
 
 
+def test_an_engine_that_is_away_costs_what_was_configured(docker: DockerEngine) -> None:
+    """The other attestors' selectors count, or, where docker is required, the caller waits."""
+    table = {"docker_socket_path": "/run/finial/nothing.sock", "podman_socket_path": ""}
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(short_folder())
+        place = stack.enter_context(place_with(docker, folder, table))
+        stack.callback(place.clear)
+        join = folder / "join"
+        join.write_text(place.up.finial("token", "create")["join"])
+        attestors = {"workload_attestor": {"unix": {}, "docker": table}}
+        required = {"required_workload_attestors": ["docker"]}
+        strict = AgentProgram(folder / "strict", required, attestors, join=join)
+        stack.enter_context(closing(strict))
+        agent_id = strict.begin().agent_id
+        place.register("/web", "unix:uid:0")
+        entry = ["--spiffe-id=spiffe://example.org/strict", f"--parent={agent_id}"]
+        place.up.finial("entry", "create", *entry, "--selector=unix:uid:0")
+        container = place.start(flags=[f"--volume={folder}/strict/workload:/run/strict:ro"])
+        assert identities(container) == ["/web"]
+        said = refusal(container, "--socket=unix:///run/strict/workload.sock")
+        assert "docker failed" in said
+        process = container.pid
+        refused = finial(
+            "explain", "--pid", str(process), "--admin-socket", f"unix://{strict.operator_socket}"
+        )
+        assert "No such file or directory" in refused.stdout
+
+
 def test_a_container_that_left_its_cgroup_is_known_by_its_namespaces(place: Place) -> None:
     """BW-02: mounts that only root can have made say whom to ask about, namespaces prove it."""
     place.register("/web", "docker:label:app:web")
@@ -142,3 +185,52 @@ def test_a_container_that_left_its_cgroup_is_known_by_its_namespaces(place: Plac
     assert web.id not in Path(f"/proc/{moved}/cgroup").read_text()
     said = place.explain(moved)
     assert [each["spiffe_id"] for each in said["matches"]] == ["spiffe://example.org/web"]
+
+
+def test_an_agent_without_roots_rights_asks_roots_engine(place: Place) -> None:
+    """An agent in the engine's group sees cgroups, though not other people's namespaces."""
+    web = place.start(labels={"app": "web"})
+    place.engine.socket.chmod(0o666)
+    socket = str(place.engine.socket)
+
+    def asked(pid: int, said: Any) -> None:
+        os.setgroups([])
+        os.setgid(61_234)
+        os.setuid(61_234)
+        said.send(asyncio.run(attested(pid, docker_socket_path=socket)))
+
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    # Before the rights are gone: what the attestor imports late lies where they may be needed.
+    assert isinstance(asyncio.run(attested(web.pid, docker_socket_path=socket)), Attested)
+    child = multiprocessing.get_context("fork").Process(target=asked, args=(web.pid, sending))
+    child.start()
+    sending.close()
+    found = receiving.recv()
+    child.join(20)
+    assert isinstance(found, Attested)
+    assert Selector("docker", "label:app:web") in found.selectors
+
+
+def test_the_environment_is_proof_and_never_shown(docker: DockerEngine) -> None:
+    """Variables that are named are selectors; their values stand in no explanation and no log."""
+    table = {
+        "docker_socket_path": str(docker.socket),
+        "podman_socket_path": "",
+        "env": ["TOKEN", "LANG"],
+    }
+    with short_folder() as folder, place_with(docker, folder, table) as place:
+        docker.image("speaking:1", env={"LANG": "C.UTF-8"})
+        place.register("/web", "docker:env:TOKEN=hunter2")
+        env = {"TOKEN": "hunter2", "OTHER": "hunter3"}
+        container = place.start(image="speaking:1", env=env)
+        assert identities(container) == ["/web"]
+        for output in ("text", "json"):
+            said = finial(
+                "explain", "--pid", str(container.pid), "--dir", str(place.up.folder),
+                "--output", output,
+            )  # fmt: skip
+            assert "docker:env:TOKEN" in said.stdout
+            assert "docker:image_env:LANG" in said.stdout
+            assert "OTHER" not in said.stdout
+            assert "hunter" not in said.stdout + said.stderr
+        place.clear()

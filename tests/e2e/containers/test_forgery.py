@@ -1,5 +1,6 @@
 """Nobody becomes a container by naming a cgroup or mounting a file after it."""
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -9,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from attestors.contract import Failed
+from tests.doubles.engine_api import engine_api
 from tests.doubles.engines import Container
-from tests.doubles.programs import ROOT, eventually
+from tests.doubles.programs import ROOT, eventually, short_folder
 from tests.e2e.containers.place import (
     CGROUPS,
     Place,
+    attested,
     hierarchies,
     identities,
     paths,
@@ -77,22 +81,51 @@ def _is_removed(tree: Path) -> bool:
     return not tree.exists()
 
 
-@pytest.mark.parametrize("name", ["docker/{}", "docker-{}.scope", "system.slice/docker-{}.scope"])
-def test_a_user_who_names_a_cgroup_after_a_container_is_not_in_it(
-    place: Place, victim: Container, delegated: Path, name: str
-) -> None:
-    """In a delegated subtree people name cgroups as they like: the kernel knows where they are."""
-    fake = delegated / name.format(victim.id)
+@contextlib.contextmanager
+def in_group(delegated: Path, name: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of the user in a cgroup that the user made and named."""
+    fake = delegated / name
     join = f"mkdir -p {fake} && echo $$ >{fake}/cgroup.procs && exec sleep 60"
     enter = f"echo $$ >{delegated}/own/cgroup.procs && exec setpriv --reuid={USER} --regid={USER}"
     process = subprocess.Popen(["sh", "-c", f"{enter} --clear-groups sh -c '{join}'"])
     try:
         line = f"/{fake.relative_to(unified())}"
         eventually(lambda: line in Path(f"/proc/{process.pid}/cgroup").read_text())
-        said = place.explain(process.pid)
+        yield process
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_pid_that_was_a_containers_proves_nothing(delegated: Path, short: Path) -> None:
+    """An engine that has not seen a container's end names a pid that may be anybody's by now."""
+    victim = "ab" * 32
+    group = f"docker/{victim}"
+    with (
+        in_group(delegated, group) as caller,
+        in_group(delegated, group) as first,
+        engine_api(short / "engine.sock") as api,
+    ):
+        api.container(victim, first.pid, labels={"app": "victim"})
+        api.image()
+        found = asyncio.run(attested(caller.pid, docker_socket_path=str(api.path)))
+    assert isinstance(found, Failed)
+    assert found.detail.endswith(f"which belongs to uid {USER}")
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    with short_folder() as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("name", ["docker/{}", "docker-{}.scope", "system.slice/docker-{}.scope"])
+def test_a_user_who_names_a_cgroup_after_a_container_is_not_in_it(
+    place: Place, victim: Container, delegated: Path, name: str
+) -> None:
+    """In a delegated subtree people name cgroups as they like: the kernel knows where they are."""
+    with in_group(delegated, name.format(victim.id)) as process:
+        said = place.explain(process.pid)
     report = docker_report(said)
     assert report["status"] == "failed"
     assert f"container {victim.id[:12]} is in the cgroup" in report["detail"]
@@ -116,6 +149,21 @@ def test_a_container_that_nests_a_cgroup_of_anothers_name_stays_itself(
     finial = f"PYTHONPATH={ROOT} exec python -m cli fetch x509 --output json"
     done = attacker.execute("sh", "-c", " && ".join([*steps, finial]))
     assert paths(done) == ["/attacker"]
+
+
+def test_a_container_that_moves_into_anothers_cgroup_is_not_in_it(
+    place: Place, victim: Container
+) -> None:
+    """Whoever was given all cgroups to write to goes into any; into a PID namespace nobody goes."""
+    flags = ["--cgroupns=host", f"--volume={CGROUPS}:/cgroups"]
+    attacker = place.start(labels={"app": "attacker"}, flags=flags)
+    inner = [Path("/cgroups") / each.relative_to(CGROUPS) for each in hierarchies()]
+    steps = [f"echo $$ >{each}/docker/{victim.id}/cgroup.procs" for each in inner]
+    finial = f"PYTHONPATH={ROOT} exec python -m cli fetch x509 --output json"
+    done = attacker.execute("sh", "-c", " && ".join([*steps, "echo moved", finial]))
+    assert "moved" in done.stdout
+    assert done.returncode != 0
+    assert "/victim" not in done.stdout
 
 
 def test_a_container_that_nests_in_one_hierarchy_contradicts_itself(

@@ -72,6 +72,20 @@ def test_a_users_container_is_told_by_the_engine_named_for_the_user(users: Rootl
     assert Selector("docker", "engine_uid:0") not in found.selectors
 
 
+def test_an_agent_knows_a_users_container_by_its_settings(users: RootlessPodman) -> None:
+    """The table names one socket for each uid; explain says which engine told."""
+    container = users.start(labels={"app": "web"})
+    table = {
+        "docker_socket_path": "",
+        "podman_sockets": {str(users.uid): f"unix://{users.socket}"},
+    }
+    with short_folder() as folder, place_with(users, folder, table) as place:
+        place.register("/web", "docker:label:app:web", f"docker:engine_uid:{users.uid}")
+        said = place.explain(container.pid)
+    assert [each["spiffe_id"] for each in said["matches"]] == ["spiffe://example.org/web"]
+    assert f"the engine of uid {users.uid}" in str(said["attestors"])
+
+
 def test_a_users_engine_is_not_asked_unless_it_is_named(users: RootlessPodman) -> None:
     """A socket that the workload's user owns is never dialled of our own accord."""
     container = users.start(labels={"app": "web"})

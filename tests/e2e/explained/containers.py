@@ -41,12 +41,12 @@ def until_served(container: Container) -> None:
     eventually(lambda: container.finial(*command).returncode == 0)
 
 
-@situation("spiffe/spire-tutorials#123", "spiffe/spire-controller-manager#87")
+@situation("spiffe/spire#2651")
 def another_value(stage: Stage) -> None:
-    """Everything was copied from the tutorial, and one value differs
+    """One value differs from what was found
 
-    There the pod ran in the namespace `spire` and the entry wanted `default`; the reporter found
-    it by laying out the debug log one selector a line. Here the label is `webb` instead of `web`.
+    What an entry asks for and what was found lie in two places, an entry on the server and a debug
+    log on the node, and one letter differs between them.
     """
     engine = with_engine(stage)
     stage.entry("/web", "docker:label:app:web")
@@ -58,7 +58,7 @@ def another_value(stage: Stage) -> None:
     until_served(container)
 
 
-@situation("spiffe/spire-tutorials#75", "spiffe/spire-tutorials#85")
+@situation("spiffe/spire-tutorials#75")
 def attestor_not_running(stage: Stage) -> None:
     """Only `unix` selectors are found, and the entry wants others
 
@@ -75,7 +75,7 @@ def attestor_not_running(stage: Stage) -> None:
     )
 
 
-@situation("spiffe/spire#2036", "spiffe/spire-tutorials#85")
+@situation("spiffe/spire#2036", "spiffe/spire#1948")
 def engine_away(stage: Stage) -> None:
     """An attestor fails, and the workload gets a part of its identities, or none
 
@@ -129,12 +129,13 @@ def image_of_two_tags(stage: Stage) -> None:
     said.names("docker:image_name:shop:1.2", "docker:image_name:shop:stable")
 
 
-@situation("spiffe/spire#687")
+@situation("spiffe/spire#5259")
 def label_of_the_image(stage: Stage) -> None:
     """The label is there, but it came with the image
 
-    Whoever builds an image writes its labels. SPIRE shows them as the container's own; here they
-    are `docker:image_label`, and the explanation says so.
+    A build writes labels into its images, to tell them apart by these; but whoever builds an image
+    can write any label. SPIRE shows them as the container's own. Here they are
+    `docker:image_label`, and the explanation says so.
     """
     engine = with_engine(stage)
     engine.image("shop:1.3", labels={"app": "web"})
@@ -161,12 +162,12 @@ def path_in_a_container(stage: Stage) -> None:
     said.names("unix:path:/opt/web/bin/web", f"unix:path:{program}", container.id[:12])
 
 
-@situation("spiffe/spire#3092", "spiffe/spire#4088")
+@situation("spiffe/spire#4088", "spiffe/spire#949", "spiffe/spire#1518")
 def container_of_another_engine(stage: Stage) -> None:
     """The agent finds a container's id, and its engine does not know it
 
-    `Container id not found`, ten times, and then no selectors. The agent asked another runtime than
-    the one that runs the container.
+    A cgroup was read as another container's, or the agent asked another runtime than the one that
+    runs the container: no selectors, and no reason.
     """
     engine = with_engine(stage)
     other = stage.stack.enter_context(docker_engine(stage.require))

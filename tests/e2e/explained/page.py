@@ -1,12 +1,14 @@
 """`docs/explain.md`: a head that is written by hand, then every situation with its output."""
 
+import difflib
 import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from tests.doubles.programs import ROOT
-from tests.e2e.explained import callers, changes, containers, places, processes, registration
+from tests.e2e.explained import callers, changes, containers, places, pods, processes, registration
 from tests.e2e.explained.situation import SITUATIONS, Situation
 from tests.e2e.explained.transcript import Transcript, wording
 
@@ -16,6 +18,7 @@ CHAPTERS = {
     processes: "Which process it was",
     registration: "What never could match",
     containers: "Containers",
+    pods: "Pods",
     places: "Another node's, or nobody's",
     changes: "Not yet, or no longer",
     callers: "Who calls, and from where",
@@ -31,10 +34,9 @@ def sections(page: Path = PAGE) -> dict[str, str]:
 
 def is_stale(situation: Situation, played: Transcript, page: Path = PAGE) -> str:
     """What the page says differently from the play; empty if it says the same."""
-    told = sections(page).get(situation.name, "")
-    if wording(told) == wording(str(played)):
-        return ""
-    return f"docs/explain.md says:\n{told}\nthe programs say:\n{played}"
+    told = wording(sections(page).get(situation.name, "")).splitlines()
+    said = wording(str(played)).splitlines()
+    return "\n".join(difflib.unified_diff(told, said, page.name, "the programs", lineterm="", n=1))
 
 
 def write(blocks: Mapping[str, str], page: Path = PAGE) -> None:
@@ -42,12 +44,21 @@ def write(blocks: Mapping[str, str], page: Path = PAGE) -> None:
     text = page.read_text() if page.exists() else f"# Why no identity?\n\n{BEGIN}\n"
     head, begin, _ = text.partition(BEGIN)
     kept = {**sections(page), **blocks}
-    parts = [f"{head}{begin}\n"]
+    parts = [f"{head}{begin}\n\n| what was seen | reported in |\n|---|---|\n"]
+    parts += [f"| [{each.title}](#{each.name}) | {each.links} |\n" for each in in_order()]
     for module, chapter in CHAPTERS.items():
-        inside = [each for each in SITUATIONS if each.play.__module__ == module.__name__]
         parts.append(f"\n## {chapter}\n")
-        parts += [_section(each, kept.get(each.name, "")) for each in inside]
+        parts += [_section(each, kept.get(each.name, "")) for each in _of(module)]
     page.write_text("".join(parts))
+
+
+def in_order() -> list[Situation]:
+    """The situations as the page has them."""
+    return [each for module in CHAPTERS for each in _of(module)]
+
+
+def _of(module: ModuleType) -> list[Situation]:
+    return [each for each in SITUATIONS if each.play.__module__ == module.__name__]
 
 
 def _section(situation: Situation, block: str) -> str:

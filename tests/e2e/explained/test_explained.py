@@ -19,5 +19,6 @@ def test_the_output_names_the_cause(situation: Situation, require: Requirements)
 
 def test_the_page_has_every_report() -> None:
     """At least a dozen reports are on the page, each with its output."""
-    assert set(page.sections()) == {each.name for each in SITUATIONS}
+    assert list(page.sections()) == [each.name for each in page.in_order()]
+    assert len(page.in_order()) == len(SITUATIONS)
     assert len({report for each in SITUATIONS for report in each.reports}) >= 12

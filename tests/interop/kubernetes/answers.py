@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.doubles.programs import ROOT, eventually
-from tests.interop.kubernetes.cluster import ADDRESS, API, NODE, Cluster
+from tests.interop.kubernetes.cluster import Cluster
+from tests.interop.kubernetes.configuration import ADDRESS, API, NODE
 from tests.interop.kubernetes.workloads import SHOP, pod_of
 
 RECORDINGS: Final = ROOT / "tests/vectors/kubernetes"

@@ -13,18 +13,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from tests.doubles.programs import eventually
+from tests.interop.kubernetes import configuration
 from tests.interop.kubernetes.certificates import make_certificates
+from tests.interop.kubernetes.configuration import ADDRESS, NODE, SERVICES
 
-NODE: Final = "node1"
-ADDRESS: Final = "10.99.0.2"
-API: Final = f"https://{ADDRESS}:6443"
-PODS: Final = "10.88.0.0/16"
-SERVICES: Final = "10.96.0.0/16"
 SYSCTLS: Final = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -152,6 +149,13 @@ class Cluster:
         self._programs.pop(name).kill()
         self.run("pkill", "-KILL", "-x", name)
 
+    def end(self, name: str) -> None:
+        """End one program as the system would."""
+        program = self._programs.pop(name)
+        self.run("pkill", "-TERM", "-x", name, check=False)
+        program.terminate()
+        program.wait()
+
     def _keep(self) -> None:
         for name, value in SYSCTLS.items():
             (self.folder / "sysctls" / name.replace("/", ".")).write_text(value)
@@ -204,7 +208,9 @@ class Cluster:
             "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
         )  # fmt: skip
         for name in ("admin", "controllers", "scheduler", "kubelet", "proxy"):
-            config = kubeconfig(pki / "ca.crt", pki / f"{name}.crt", pki / f"{name}.key")
+            config = configuration.kubeconfig(
+                pki / "ca.crt", pki / f"{name}.crt", pki / f"{name}.key"
+            )
             (self.folder / f"{name}.json").write_text(json.dumps(config))
         ready = eventually(lambda: self.kubectl("get", "--raw=/readyz", check=False) == "ok", 60)
         assert ready
@@ -236,9 +242,13 @@ class Cluster:
         eventually(lambda: self.run("docker", "version", check=False).returncode == 0)
 
     def _start_node(self) -> None:
-        (self.folder / "cni/pods.conf").write_text(json.dumps(_pod_network(self.folder)))
-        (self.folder / "kubelet.yaml").write_text(json.dumps(_kubelet(self.folder / "pki")))
-        (self.folder / "proxy.yaml").write_text(json.dumps(_proxy(self.folder)))
+        (self.folder / "cni/pods.conf").write_text(
+            json.dumps(configuration.pod_network(self.folder))
+        )
+        (self.folder / "kubelet.yaml").write_text(
+            json.dumps(configuration.kubelet(self.folder / "pki"))
+        )
+        (self.folder / "proxy.yaml").write_text(json.dumps(configuration.proxy(self.folder)))
         self.start_kubelet()
         self.serve(
             "kube-proxy", self.build / "bin/kube-proxy", f"--config={self.folder}/proxy.yaml"
@@ -274,83 +284,6 @@ def cluster(build: Path) -> Iterator[Cluster]:
     finally:
         made.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def kubeconfig(ca: Path, certificate: Path, key: Path) -> Mapping[str, object]:
-    """A kubeconfig for a client certificate."""
-    server = {"server": API, "certificate-authority": str(ca)}
-    user = {"client-certificate": str(certificate), "client-key": str(key)}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "local", "cluster": server}],
-        "users": [{"name": "me", "user": user}],
-        "contexts": [{"name": "local", "context": {"cluster": "local", "user": "me"}}],
-        "current-context": "local",
-    }
-
-
-def _kubelet(pki: Path) -> Mapping[str, object]:
-    return {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "authentication": {
-            "anonymous": {"enabled": False},
-            "webhook": {"enabled": True},
-            "x509": {"clientCAFile": str(pki / "ca.crt")},
-        },
-        "authorization": {"mode": "Webhook"},
-        "address": ADDRESS,
-        "port": 10250,
-        "readOnlyPort": 10255,
-        "tlsCertFile": str(pki / "kubelet-server.crt"),
-        "tlsPrivateKeyFile": str(pki / "kubelet-server.key"),
-        "cgroupDriver": "cgroupfs",
-        "failSwapOn": False,
-        "enforceNodeAllocatable": [],
-        "evictionHard": {"memory.available": "1Mi", "nodefs.available": "1%"},
-        "imageGCHighThresholdPercent": 100,
-        "oomScoreAdj": 0,
-        "resolvConf": "",
-        "clusterDNS": [ADDRESS],
-        "clusterDomain": "cluster.local",
-    }
-
-
-def _proxy(folder: Path) -> Mapping[str, object]:
-    return {
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        "clientConnection": {"kubeconfig": str(folder / "proxy.json")},
-        "mode": "iptables",
-        "clusterCIDR": PODS,
-        "hostnameOverride": NODE,
-        "oomScoreAdj": 0,
-        # The limits of connections belong to the whole machine.
-        "conntrack": {
-            "maxPerCore": 0,
-            "min": 0,
-            "tcpEstablishedTimeout": "0s",
-            "tcpCloseWaitTimeout": "0s",
-        },
-    }
-
-
-def _pod_network(folder: Path) -> Mapping[str, object]:
-    return {
-        "cniVersion": "0.3.1",
-        "name": "pods",
-        "type": "bridge",
-        "bridge": "pods0",
-        "isGateway": True,
-        "hairpinMode": True,
-        "ipam": {
-            "type": "host-local",
-            "subnet": PODS,
-            "routes": [{"dst": "0.0.0.0/0"}],
-            "dataDir": str(folder / "addresses"),
-        },
-    }
 
 
 def _no_cgroups_of_pods() -> bool:

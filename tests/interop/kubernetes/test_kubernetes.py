@@ -26,9 +26,9 @@ from tests.interop.kubernetes.answers import (
     review_of,
     shape,
 )
-from tests.interop.kubernetes.cluster import ADDRESS, NODE
+from tests.interop.kubernetes.configuration import ADDRESS, NODE
 from tests.interop.kubernetes.workloads import SHOP, pod_of
-from tests.interop.kubernetes.world import World, identities
+from tests.interop.kubernetes.world import AGENT_SOCKET, World, explained_process, identities
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -37,7 +37,6 @@ pytestmark = [
         "K8S_BUILD" not in os.environ, reason="K8S_BUILD is not set; run: make test-k8s"
     ),
 ]
-AGENT_SOCKET = "unix:///run/finial/agent.sock"
 
 
 def test_the_agent_joined_by_its_token_and_is_named_after_its_node(world: World) -> None:
@@ -80,15 +79,7 @@ def test_explain_shows_pod_container_and_every_selector(world: World) -> None:
     """What the attestor found is what the cluster says (QW-02, BW-04)."""
     name = pod_of(world.cluster, "web")
     pod = world.cluster.get("pod", name, f"--namespace={SHOP}")
-    template = "{{.State.Pid}}"
-    pid = world.cluster.docker("inspect", f"--format={template}", world.container_of("web")).strip()
-    done = world.inside(
-        "finial-agent", "finial", "explain", f"--pid={pid}", f"--admin-socket={AGENT_SOCKET}",
-        "--output=json", container="agent", namespace="finial",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    reports = {each["name"]: each for each in json.loads(done.stdout)["attestors"]}
-    found = reports["k8s"]
+    found = explained_process(world, world.container_of("web"))["k8s"]
     assert dict(found["facts"]) == {
         "container": world.container_of("web"),
         "pod": f"{SHOP}/{name}",
@@ -289,6 +280,19 @@ def test_the_image_is_bare_and_the_server_is_nobody(world: World) -> None:
         done = world.inside("finial-server", shell, container="server", namespace="finial")
         assert done.returncode != 0
         assert "no such file or directory" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("app", "container"), [("finial-agent", "agent"), ("finial-server", "server")]
+)
+def test_the_doctor_finds_nothing_that_fails(world: World, app: str, container: str) -> None:
+    """The manifests make a healthy agent and a healthy server, and the kubelet is reached."""
+    done = world.inside(
+        app, "finial", "doctor", "--output=json", container=container, namespace="finial"
+    )
+    assert done.returncode == 0, done.stdout
+    if app == "finial-agent":
+        assert "the kubelet at https://10.99.0.2:10250 lists" in done.stdout
 
 
 def test_the_recordings_are_what_the_cluster_answers(world: World) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tests.interop.kubernetes.cluster import NODE, Cluster
+from tests.interop.kubernetes.cluster import Cluster
+from tests.interop.kubernetes.configuration import NODE
 from tests.interop.kubernetes.images import IMAGE, STRANGER
 
 SHOP: Final = "shop"

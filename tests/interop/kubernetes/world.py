@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from tests.doubles.programs import ROOT, eventually
 from tests.interop.kubernetes import workloads
-from tests.interop.kubernetes.cluster import NODE, Cluster
+from tests.interop.kubernetes.cluster import Cluster
+from tests.interop.kubernetes.configuration import NODE
 from tests.interop.kubernetes.images import IMAGE
 from tests.interop.kubernetes.workloads import SHOP, Object, pod_of
 
 EXAMPLES: Final = ROOT / "examples/kubernetes"
 SERVER: Final = ("--namespace=finial", "finial-server-0", "--container=server")
+AGENT_SOCKET: Final = "unix:///run/finial/agent.sock"
 NODES: Final = "spiffe://example.org/nodes"
 
 
@@ -124,6 +126,18 @@ class World:
             flags = ("--namespace=finial", "--all-containers", "--tail=60")
             said.append(self.cluster.kubectl("logs", each, *flags, check=False))
         return "\n".join(said)
+
+
+def explained_process(world: World, container: str) -> Mapping[str, Any]:
+    """What the agent's attestors say of the first process of a container, by their names."""
+    template = "{{.State.Pid}}"
+    pid = world.cluster.docker("inspect", f"--format={template}", container).strip()
+    done = world.inside(
+        "finial-agent", "finial", "explain", f"--pid={pid}", f"--admin-socket={AGENT_SOCKET}",
+        "--output=json", container="agent", namespace="finial",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return {each["name"]: each for each in json.loads(done.stdout)["attestors"]}
 
 
 def identities(output: str) -> list[str]:

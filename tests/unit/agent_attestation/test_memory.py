@@ -102,6 +102,20 @@ def test_what_says_everything_itself_gets_no_id() -> None:
     assert known.of_pid(7) is attempt
 
 
+def test_whoever_waits_is_known_to() -> None:
+    """A process with several calls waits since the first of them that was not answered."""
+    known = memory()
+    assert known.waiting_since(7) is None
+    known.waits(7, 10.0)
+    known.waits(7, 20.0)
+    assert known.waiting_since(7) == 10
+    known.waits_no_more(7)
+    assert known.waiting_since(7) == 20
+    known.waits_no_more(7)
+    assert known.waiting_since(7) is None
+    assert not known._waiting
+
+
 def test_who_cannot_be_seen_has_a_refusal_and_no_pid() -> None:
     """Callers without a PID are listed, and are no process."""
     known = memory()

@@ -4,40 +4,18 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent.operations.attest_caller import CallerAttestation, Findings, Unserved
-from attestors.contract import Attested, Failed, Finding, NotApplicable, Process, SelectorGrammar
+from attestors.contract import Attested, Failed, NotApplicable
 from finial.runtime.clock import SystemClock
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.entitlements import selectors
-
-
-class Saying:
-    """An attestor that finds what it was told, or waits for ever."""
-
-    def __init__(self, name: str, finding: Finding | None) -> None:
-        self._name = name
-        self._finding = finding
-        self.asked: list[Process] = []
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def grammar(self) -> SelectorGrammar:
-        return SelectorGrammar(self._name, ())
-
-    async def attest(self, process: Process, deadline: float) -> Finding:
-        self.asked.append(process)
-        if self._finding is None:
-            await asyncio.Event().wait()
-        assert self._finding is not None
-        return self._finding
+from tests.doubles.saying import Saying
 
 
 def found(*texts: str) -> Attested:
@@ -162,6 +140,11 @@ def test_equal_callers_share_one_set() -> None:
         saying._finding = found("unix:uid:1")
         again = await attestation.attest(peer)
         assert again == first
+        for remarks in (("one",), ("two",)):
+            saying._finding = replace(found("unix:uid:1"), remarks=remarks)
+            remarked = await attestation.attest(peer)
+            assert remarked.said[0].remarks == remarks
+            assert await attestation.attest(peer) is remarked
         peer.close()
         ours.close()
         theirs.close()

@@ -132,6 +132,34 @@ def test_whose_namespaces_a_process_is_in_is_the_kernels_to_say() -> None:
 
 
 @pytest.mark.root
+def test_a_pid_namespace_is_left_by_nobody() -> None:
+    """A process that is deeper is within; one that is beside or above is not."""
+    command = ["unshare", "-pf", "--kill-child", "sh", "-c"]
+    outer = subprocess.Popen([*command, "exec unshare -pf --kill-child sleep 60"])
+    beside = subprocess.Popen([*command, "exec sleep 60"])
+
+    def child_of(pid: int) -> int | None:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(found[0]) if found else None
+
+    try:
+        middle = eventually(lambda: child_of(outer.pid))
+        deepest = f"/proc/{eventually(lambda: child_of(middle))}"
+        other = f"/proc/{eventually(lambda: child_of(beside.pid))}"
+        shell = f"/proc/{middle}"
+        assert namespaces.has_pid_within(deepest, deepest)
+        assert namespaces.has_pid_within(deepest, shell)
+        assert namespaces.has_pid_within(deepest, "/proc/self")
+        assert not namespaces.has_pid_within(shell, deepest)
+        assert not namespaces.has_pid_within(other, shell)
+        assert not namespaces.has_pid_within("/proc/self", shell)
+    finally:
+        for process in (outer, beside):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.root
 def test_a_mount_namespace_that_root_made_is_roots(tmp_path: Path) -> None:
     """There, what is mounted at /etc/hostname says whom to ask; two answers are none."""
     source = tmp_path / "containers" / ID / "hostname"

@@ -8,48 +8,20 @@ from typing import Any
 import pytest
 
 from attestors.container import cgroup, locate
+from attestors.container.hierarchies import Mount
 from attestors.contract import Attested, Failed, Finding, NotApplicable, Process
 from attestors.workload.k8s import placement, pods
-from attestors.workload.k8s.attestor import MOST_FAILURES, K8sAttestor
 from attestors.workload.k8s.judgement import judge
-from attestors.workload.k8s.kubelet import Kubelet
-from attestors.workload.k8s.settings import Settings, access
 from finial.explain.diagnosis import Health
-from finial.runtime.settings import SettingsError, load
 from finial.spiffe.refusal import Kind, Refusal
-from tests.doubles.clock import StandingClock, settle
+from tests.doubles.clock import StandingClock
 from tests.doubles.kubernetes import Recorded, pod_on_node, process_in, recorded
+from tests.unit.attestors.kubelet_answers import AWAY, Answers, attestor
 
 WEB, DB = pod_on_node("web"), pod_on_node("db")
 LIST = pods.read(recorded("pods").body)
 ALONE = frozenset({()})
 STRANGER = "f" * 64
-
-
-class Answers:
-    """Answers like an endpoint, with what a test gives it, the last one for ever."""
-
-    url = "https://10.99.0.2:10250"
-
-    def __init__(self, *answers: Recorded | Refusal) -> None:
-        self.answers = list(answers)
-        self.asked = 0
-        self.held = asyncio.Event()
-        self.held.set()
-
-    async def request(self, *_: object, **__: object) -> Any:
-        self.asked += 1
-        given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        await self.held.wait()
-        if isinstance(given, Refusal):
-            raise given
-        return given
-
-
-def attestor(answers: Answers, clock: StandingClock, **changes: Any) -> K8sAttestor:
-    settings = Settings(**changes)
-    kubelet = Kubelet(answers, clock, settings.poll_retry_interval)  # type: ignore[arg-type]
-    return K8sAttestor(settings, kubelet, clock)
 
 
 def looked_at(folder: Path, *lines: str, answers: Answers | None = None, **changes: Any) -> Finding:
@@ -149,6 +121,20 @@ def test_a_process_elsewhere_is_in_no_pod(tmp_path: Path, lines: tuple[str, ...]
     assert not answers.asked
 
 
+def test_a_cgroup_that_is_not_roots_alone_is_no_kubelets(tmp_path: Path) -> None:
+    """Whoever may write to a cgroup above the pod's names what is below it."""
+    found = located(WEB.cgroup("web", "/builders.slice/kubepods"))
+    here = (Mount(frozenset({""}), str(tmp_path)),)
+    assert placement.fault_of(found, here) is None
+    above = tmp_path / "builders.slice"
+    (above / "kubepods" / f"pod{WEB.uid}").mkdir(parents=True)
+    above.chmod(0o777)
+    assert "others than root may write" in str(placement.fault_of(found, here))
+    beside = located(WEB.cgroup("web", "/../builders.slice/kubepods"))
+    assert placement.fault_of(beside, here) is None
+    assert placement.fault_of(found, (Mount(frozenset({"pids"}), str(tmp_path)),)) is None
+
+
 def test_hierarchies_that_disagree_are_denied(tmp_path: Path) -> None:
     """A process is in one pod, or in none that we would name (BW-02)."""
     finding = looked_at(tmp_path, WEB.cgroup("web"), DB.cgroup("web"))
@@ -225,153 +211,6 @@ def test_a_container_that_was_opened_for_debugging_is_not_the_pod() -> None:
     assert "debugging" in finding.why
 
 
-EMPTY = Recorded(200, {"kind": "PodList", "items": None})
-AWAY = Refusal(Kind.UNAVAILABLE, "the kubelet cannot be asked (refused)")
-
-
-async def attested(
-    folder: Path, answers: Answers, clock: StandingClock, seconds: float, **changes: Any
-) -> "asyncio.Task[Finding]":
-    process = Process(1, 0, 0, process_in(folder, WEB.cgroup("web")))
-    made = attestor(answers, clock, **changes)
-    task = asyncio.create_task(made.attest(process, clock.monotonic() + seconds))
-    await settle()
-    return task
-
-
-def test_a_new_pod_is_looked_for_again(tmp_path: Path) -> None:
-    """The list is asked for once an interval until the container is in it (BW-04)."""
-
-    async def whole() -> None:
-        clock, answers = StandingClock(), Answers(EMPTY, AWAY, EMPTY, recorded("pods"))
-        task = await attested(tmp_path, answers, clock, 10.0)
-        for asked in (1, 2, 3):
-            assert answers.asked == asked
-            await clock.pass_time(0.5)
-        assert isinstance(task.result(), Attested)
-
-    asyncio.run(whole())
-
-
-def test_a_pod_that_is_never_listed_ends_at_the_deadline(tmp_path: Path) -> None:
-    """No sleep begins that would end after the deadline."""
-
-    async def whole() -> None:
-        clock, answers = StandingClock(), Answers(EMPTY)
-        task = await attested(tmp_path, answers, clock, 1.2)
-        await clock.pass_time(0.5)
-        await clock.pass_time(0.5)
-        finding = task.result()
-        assert isinstance(finding, Failed)
-        assert finding.kind is Kind.TIMEOUT
-        assert "asked 3 times" in finding.detail
-
-    asyncio.run(whole())
-
-
-def test_attempts_are_counted(tmp_path: Path) -> None:
-    """max_poll_attempts bounds them where the deadline does not."""
-
-    async def whole() -> None:
-        clock, answers = StandingClock(), Answers(EMPTY)
-        task = await attested(tmp_path, answers, clock, 99.0, max_poll_attempts=2)
-        await clock.pass_time(0.5)
-        assert isinstance(task.result(), Failed)
-        assert answers.asked == 2
-
-    asyncio.run(whole())
-
-
-def test_a_kubelet_that_is_away_is_not_tried_for_long(tmp_path: Path) -> None:
-    """After a few failures the caller is told, long before the deadline."""
-
-    async def whole() -> None:
-        clock, answers = StandingClock(), Answers(AWAY)
-        task = await attested(tmp_path, answers, clock, 99.0)
-        for _ in range(MOST_FAILURES - 1):
-            await clock.pass_time(0.5)
-        finding = task.result()
-        assert isinstance(finding, Failed)
-        assert finding.kind is Kind.UNAVAILABLE
-        assert answers.asked == MOST_FAILURES
-
-    asyncio.run(whole())
-
-
-def test_a_kubelet_that_hangs_costs_no_more_than_the_deadline(tmp_path: Path) -> None:
-    """The request goes on for whoever comes next."""
-
-    async def whole() -> None:
-        answers = Answers(recorded("pods"))
-        answers.held.clear()
-        clock = StandingClock()
-        made = attestor(answers, clock)
-        process = Process(1, 0, 0, process_in(tmp_path, WEB.cgroup("web")))
-        late = await made.attest(process, clock.monotonic() + 0.05)
-        assert isinstance(late, Failed)
-        assert late.kind is Kind.TIMEOUT
-        answers.held.set()
-        assert isinstance(await made.attest(process, clock.monotonic() + 5), Attested)
-        assert answers.asked == 1
-
-    asyncio.run(whole())
-
-
-def test_who_asks_at_the_same_time_shares_a_list(tmp_path: Path) -> None:
-    """A list serves everybody for an interval, and nobody afterwards (BW-04)."""
-
-    async def whole() -> None:
-        clock, answers = StandingClock(), Answers(recorded("pods"), EMPTY)
-        made = attestor(answers, clock)
-        process = Process(1, 0, 0, process_in(tmp_path, WEB.cgroup("web")))
-        deadline = clock.monotonic() + 0.6
-        both = await asyncio.gather(made.attest(process, deadline), made.attest(process, deadline))
-        assert both[0] == both[1]
-        assert isinstance(both[0], Attested)
-        assert isinstance(both[1], Attested)
-        # One tuple, so that nobody compares its selectors later.
-        assert both[0].selectors is both[1].selectors
-        assert answers.asked == 1
-        clock.advance(0.5)
-        assert isinstance(await made.attest(process, deadline), Failed)
-        assert answers.asked == 2
-
-    asyncio.run(whole())
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind", "said"),
-    [
-        (recorded("pods-unauthorized"), Kind.PRECONDITION, "status 401"),
-        (recorded("pods-forbidden"), Kind.PRECONDITION, "nodes/proxy"),
-        (Recorded(500, ""), Kind.UNAVAILABLE, "status 500"),
-        (Recorded(200, "<html>"), Kind.UNAVAILABLE, "cannot be read"),
-        (Recorded(200, {"kind": "Status", "items": []}), Kind.UNAVAILABLE, "no PodList"),
-        (
-            Recorded(200, {"kind": "PodList", "items": [{"metadata": {}}]}),
-            Kind.UNAVAILABLE,
-            "cannot be read",
-        ),
-    ],
-)
-def test_a_kubelet_that_does_not_list_says_why(
-    tmp_path: Path, answer: Recorded, kind: Kind, said: str
-) -> None:
-    """What the agent lacks is named, with the right that it needs."""
-
-    async def whole() -> Finding:
-        clock = StandingClock()
-        task = await attested(tmp_path, Answers(answer), clock, 99.0)
-        for _ in range(MOST_FAILURES):
-            await clock.pass_time(0.5)
-        return task.result()
-
-    finding = asyncio.run(whole())
-    assert isinstance(finding, Failed)
-    assert finding.kind is kind
-    assert said in finding.detail
-
-
 def test_an_end_that_is_near_leaves_no_time_to_ask_again(tmp_path: Path) -> None:
     """A failure just before the deadline is the answer."""
     finding = looked_at(tmp_path, WEB.cgroup("web"), answers=Answers(AWAY))
@@ -407,54 +246,3 @@ def test_the_attestor_says_how_it_is() -> None:
         failed = asyncio.run(diagnosed(answer))
         assert failed.health is Health.FAILED
         assert failed.remedy
-
-
-@pytest.mark.parametrize(
-    ("settings", "environ", "url"),
-    [
-        (Settings(), {}, "https://127.0.0.1:10250"),
-        (Settings(), {"MY_NODE_NAME": "n1"}, "https://n1:10250"),
-        (
-            Settings(),
-            {"MY_NODE_NAME": "n1", "MY_NODE_ADDRESS": "10.0.0.1"},
-            "https://10.0.0.1:10250",
-        ),
-        (Settings(), {"MY_NODE_ADDRESS": "fd00::1"}, "https://[fd00::1]:10250"),
-        (Settings(node_name="n2", kubelet_secure_port=1), {"MY_NODE_NAME": "n1"}, "https://n2:1"),
-        (Settings(kubelet_read_only_port=10255), {}, "http://127.0.0.1:10255"),
-    ],
-)
-def test_the_kubelet_is_found_by_address_or_name(
-    settings: Settings, environ: dict[str, str], url: str
-) -> None:
-    """By the node's address, then its name, then this host (QW-02)."""
-    found = access(settings, environ)
-    assert found.url == url
-    assert found.any_name == (not environ and url.startswith("https:"))
-
-
-def test_who_we_are_is_one_thing() -> None:
-    """A token, a certificate, or nobody; the read-only port is never sent a token (QW-02)."""
-    assert access(Settings(), {}).token_path
-    assert not access(Settings(kubelet_read_only_port=1), {}).token_path
-    assert not access(Settings(use_anonymous_authentication=True), {}).token_path
-    by_certificate = access(Settings(certificate_path="c", private_key_path="k"), {})
-    assert not by_certificate.token_path
-    assert (by_certificate.certificate_path, by_certificate.private_key_path) == ("c", "k")
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        {"kubelet_secure_port": 1, "kubelet_read_only_port": 2},
-        {"private_key_path": "k"},
-        {"use_anonymous_authentication": True, "certificate_path": "c"},
-        {"max_poll_attempts": 0},
-        {"poll_retry_interval": "0s"},
-        {"kubelet_secure_port": 65_536},
-    ],
-)
-def test_settings_that_contradict_each_other_are_refused(table: dict[str, Any]) -> None:
-    """A configuration that cannot work is said at the start."""
-    with pytest.raises(SettingsError):
-        load(Settings, table, "plugins.workload_attestor.k8s")

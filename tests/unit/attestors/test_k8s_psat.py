@@ -282,6 +282,28 @@ def test_settings_are_read_as_spire_names_them() -> None:
     assert load(Settings, table, "").clusters == {"demo": CLUSTER}
 
 
+def test_a_verifier_is_made_of_a_kubeconfig(tmp_path: Path) -> None:
+    """Its files are read at the start, so that what is wrong with them is said then (PN-02)."""
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"token": "x"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (tmp_path / "config").write_text(json.dumps(config))
+    cluster = replace(CLUSTER, kube_config_file=str(tmp_path / "config"))
+    made = verifier.create(Settings({"demo": cluster}), CONTEXT)
+    question = next(made.verify(payload.encode(payload.Claim("demo", "a.b.c")), NOW))
+    assert isinstance(question, Consult)
+    with pytest.raises(Refusal, match="the Kubernetes API of cluster demo") as caught:
+        asyncio.run(awaited(question.ask))
+    assert caught.value.kind is Kind.UNAVAILABLE
+    config["users"] = [{"name": "u", "user": {"tokenFile": "none"}}]
+    (tmp_path / "config").write_text(json.dumps(config))
+    with pytest.raises(Refusal, match="the token in"):
+        verifier.create(Settings({"demo": cluster}), CONTEXT)
+
+
 def test_a_kubeconfig_that_is_not_json_is_refused_with_the_command(tmp_path: Path) -> None:
     """The operator is told how to write one that can be read."""
     config = tmp_path / "config"

@@ -68,7 +68,8 @@ def test_the_server_is_verified(server: KubernetesDouble, tmp_path: Path) -> Non
     localhost = server.url.replace("127.0.0.1", "localhost")
     assert "CERTIFICATE_VERIFY_FAILED" in refused(access(server, url=localhost)).detail
     assert not server.asked
-    assert asked(access(server, url=localhost, any_name=True)).status == 200
+    assert asked(access(server, url=localhost, server_name="127.0.0.1")).status == 200
+    assert "CERTIFICATE_VERIFY_FAILED" in refused(access(server, server_name="node1")).detail
     assert asked(access(server, ca_path="", insecure=True)).status == 200
 
 
@@ -96,6 +97,12 @@ def test_no_time_left_is_no_request(server: KubernetesDouble) -> None:
     """A deadline that has passed is kept."""
     assert refused(access(server), seconds=-1.0).kind is Kind.UNAVAILABLE
     assert not server.asked
+
+
+def test_an_answer_in_another_encoding_is_not_read(server: KubernetesDouble) -> None:
+    """A few bytes could be made to unfold into many."""
+    server.headers["content-encoding"] = "gzip"
+    assert "encoding" in refused(access(server)).detail
 
 
 def test_a_redirect_is_not_followed(server: KubernetesDouble) -> None:

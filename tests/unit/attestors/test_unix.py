@@ -192,15 +192,19 @@ def test_a_path_that_is_no_line_is_not_given(tmp_path: Path) -> None:
 
 
 def test_discovery_can_be_turned_off(sleeping: Callable[[str], Process]) -> None:
-    """Without `discover_workload_path` nothing is said of the program (QW-01)."""
-    found = values(attested(create(Settings(discover_workload_path=False)), sleeping(SLEEP)))
-    assert not [each for each in found if each.startswith(("path:", "sha256:"))]
+    """Without `discover_workload_path` nothing is said of the program but why not (QW-01)."""
+    finding = attested(create(Settings(discover_workload_path=False)), sleeping(SLEEP))
+    assert not [each for each in values(finding) if each.startswith(("path:", "sha256:"))]
+    assert isinstance(finding, Attested)
+    assert "no unix:path: the setting discover_workload_path is off" in finding.remarks
 
 
 def test_a_limit_below_zero_hashes_nothing(sleeping: Callable[[str], Process]) -> None:
     """With `workload_size_limit` below 0 there is a path and no hash (BW-01)."""
-    found = values(attested(create(Settings(workload_size_limit=-1)), sleeping(SLEEP)))
-    assert found[-1] == f"path:{os.path.realpath(SLEEP)}"
+    finding = attested(create(Settings(workload_size_limit=-1)), sleeping(SLEEP))
+    assert values(finding)[-1] == f"path:{os.path.realpath(SLEEP)}"
+    assert isinstance(finding, Attested)
+    assert "no unix:sha256: the setting workload_size_limit is below 0" in finding.remarks
 
 
 def test_a_program_over_the_limit_fails(sleeping: Callable[[str], Process]) -> None:

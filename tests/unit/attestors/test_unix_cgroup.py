@@ -10,7 +10,9 @@ import pytest
 from attestors.contract import Attested, Process
 from attestors.workload.unix import Settings, create
 from attestors.workload.unix.control_group import ControlGroups, Mount, mounts_here
+from attestors.workload.unix.recent_mounts import REMEMBERED, RecentMounts
 from finial.runtime.clock import SystemClock
+from tests.doubles.clock import StandingClock
 
 V2 = frozenset([""])
 
@@ -120,6 +122,16 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (point / "b").symlink_to("/")
     values, _ = found(tmp_path, "0::/b/usr\n", mounted(point))
     assert values in ((), ("cgroup:/b",))
+
+
+def test_mounts_are_looked_up_once_a_minute() -> None:
+    """What was found is used for a minute; nothing found is looked for again each time."""
+    clock = StandingClock()
+    answers = iter([(), ("a",), ("b",)])
+    mounts = RecentMounts(lambda: next(answers), clock)
+    assert [mounts(), mounts(), mounts()] == [(), ("a",), ("a",)]
+    clock.advance(REMEMBERED)
+    assert mounts() == ("b",)
 
 
 def test_mounts_are_read() -> None:

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attestors.workload.docker.documents import (
     Config,
@@ -126,3 +128,37 @@ def test_an_engine_that_leaves_things_out_is_told_of_as_far_as_it_goes() -> None
     assert values(bare, image()) == ["engine_uid:0"]
     odd = ContainerDocument(ID, "/", "not-a-digest", State(), Config("", {"a": None}))
     assert values(odd, ImageDocument(DIGEST, None)) == ["label:a:", "engine_uid:0"]
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NAMES = WORDS.filter(lambda name: name and "=" not in name and "\0" not in name)
+
+
+@given(st.dictionaries(WORDS, WORDS, max_size=6), st.dictionaries(WORDS, WORDS, max_size=6))
+def test_whatever_the_labels_no_two_are_told_alike(
+    own: dict[str, str], brought: dict[str, str]
+) -> None:
+    """Every selector keeps to the grammar, and leads back to one label of one origin."""
+    found = values(container(labels={**brought, **own}), image(labels=brought))
+    told = [each for each in found if each.startswith(("label:", "image_label:"))]
+    for each in told:
+        form, key, value = each.split(":", 2)
+        assert {**brought, **own}[key] == value
+        assert (form == "image_label") == (brought.get(key) == value)
+    assert len(told) == len(set(told))
+
+
+@given(st.dictionaries(NAMES, WORDS, max_size=6), st.dictionaries(NAMES, WORDS, max_size=6))
+def test_whatever_the_environment_no_two_variables_are_told_alike(
+    own: dict[str, str], brought: dict[str, str]
+) -> None:
+    """Every selector keeps to the grammar, and leads back to one variable of one origin."""
+    env = [f"{name}={value}" for name, value in {**brought, **own}.items()]
+    came = [f"{name}={value}" for name, value in brought.items()]
+    found = values(container(env=env), image(env=came), Choice(env=True))
+    for each in found:
+        form, _, pair = each.partition(":")
+        if form in ("env", "image_env"):
+            name, _, value = pair.partition("=")
+            assert {**brought, **own}[name] == value
+            assert (form == "image_env") == (brought.get(name) == value)

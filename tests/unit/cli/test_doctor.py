@@ -77,6 +77,10 @@ def test_a_folder_that_others_can_write_or_cannot_enter_is_found(folder: Path) -
     with listening(below / "w", 0o777):
         below.chmod(0o777)
         assert "can be written by others" in judged(below / "w").detail
+        below.chmod(0o775)
+        own = judged(below / "w")
+        assert own.health is Health.WARNING
+        assert "the socket's own group" in own.detail
         below.chmod(0o1777)
         assert judged(below / "w").health is Health.OK
         below.chmod(0o700)

@@ -58,7 +58,7 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             [attested("unix", "gid:1000", "supplementary_gid:2001")],
             Cause.ANOTHER_NAME,
             "unix:supplementary_gid:2001",
-            "the same was found as unix:supplementary_gid, not as unix:gid, which relies on the "
+            "it is no unix:gid: the same was found as unix:supplementary_gid, which relies on the "
             "supplementary_gid's owner",
         ),
         (
@@ -66,7 +66,7 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             [attested("unix", "gid:1000", "supplementary_gid:2001")],
             Cause.ANOTHER_NAME,
             "unix:gid:1000",
-            "the same was found as unix:gid, not as unix:supplementary_gid, which relies on the "
+            "it is no unix:supplementary_gid: the same was found as unix:gid, which relies on the "
             "gid's owner",
         ),
         (
@@ -88,7 +88,7 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             [UNIX],
             Cause.ANOTHER_NAME,
             "unix:user:web",
-            "the same was found as unix:user, not as unix:uid, which relies on the user's owner",
+            "it is no unix:uid: the same was found as unix:user, which relies on the user's owner",
         ),
         (
             "unix:uid:nobody",
@@ -98,11 +98,26 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             "no process has this ever: unix:uid is written like unix:uid:1000",
         ),
         (
+            "docker:label:app=webb",
+            [DOCKER],
+            Cause.IMPOSSIBLE,
+            "docker:label:app:webb",
+            "no process has this ever: docker:label is written like docker:label:app:web, here "
+            "docker:label:app:webb",
+        ),
+        (
+            "docker:env:TOKEN:s3cret",
+            [DOCKER],
+            Cause.IMPOSSIBLE,
+            "docker:env:TOKEN=(hidden)",
+            "no process has this ever: docker:env is written like docker:env:STAGE=test",
+        ),
+        (
             "docker:label:team:shop",
             [DOCKER],
             Cause.ANOTHER_NAME,
             "docker:image_label:team:shop",
-            "the same was found as docker:image_label, not as docker:label, which relies on the "
+            "it is no docker:label: the same was found as docker:image_label, which relies on the "
             "image_label's owner",
         ),
         (
@@ -219,7 +234,7 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             [attested("unix", "uid:1", remarks=("no unix:cgroup: it is in the root group",))],
             Cause.REMARKED,
             "",
-            "no unix:cgroup was found: no unix:cgroup: it is in the root group",
+            "no unix:cgroup was found: it is in the root group",
         ),
         (
             "docker:label:app:web",
@@ -304,4 +319,4 @@ def test_a_stranger_without_grammar_is_compared_too() -> None:
     found = gap(Selector.parse("mine:colour:read"), known)
     assert (found.cause, str(found.closest)) == (Cause.ANOTHER_VALUE, "mine:colour:red")
     unnamed = gap(Selector.parse("mine:form:red"), known)
-    assert unnamed.why == "the same was found as mine:colour, not as mine:form"
+    assert unnamed.why == "it is no mine:form: the same was found as mine:colour"
