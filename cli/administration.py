@@ -115,7 +115,7 @@ class Administration:
 
 def _transport(place: Place) -> httpx.HTTPTransport:
     if place.socket is not None:
-        # There is no TLS on it: what the environment says of certificates, right or wrong, is not read.
+        # There is no TLS on it: what the environment says of certificates is not read.
         return httpx.HTTPTransport(uds=str(place.socket), trust_env=False)
     context = ssl.create_default_context(cafile=str(place.bundle) if place.bundle else None)
     return httpx.HTTPTransport(verify=context)

@@ -57,7 +57,7 @@ def tls(source, purpose):
     context.verify_mode = ssl.CERT_REQUIRED
     for bundle in found.x509_bundle_set.bundles:
         for authority in bundle.x509_authorities:
-            context.load_verify_locations(cadata=authority.public_bytes(Encoding.DER))
+            context.load_verify_locations(cadata=authority.public_bytes(Encoding.PEM).decode())
     svid = found.default_svid
     pem = svid.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     pem += b"".join(each.public_bytes(Encoding.PEM) for each in svid.cert_chain)

@@ -50,7 +50,7 @@ class Identity:
         svid = self.source.svid
         for bundle in self.source.bundles:
             for authority in bundle.x509_authorities:
-                context.load_verify_locations(cadata=authority.public_bytes(Encoding.DER))
+                context.load_verify_locations(cadata=authority.public_bytes(Encoding.PEM).decode())
         pem = svid.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         for certificate in svid.cert_chain:
             pem += certificate.public_bytes(Encoding.PEM)

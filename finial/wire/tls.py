@@ -233,7 +233,10 @@ def _trust(context: _Context, bundles: tuple[Bundle, ...]) -> None:
     context.trusted = bundles
     for bundle in bundles:
         if bundle.x509_authorities:
-            context.load_verify_locations(cadata=bundle.x509_der)
+            # As text: a Python that was built with OpenSSL 3.0 and runs with 3.5, as after an
+            # upgrade of Debian, takes the end of DER for a fault.
+            pem = (ssl.DER_cert_to_PEM_cert(each.der) for each in bundle.x509_authorities)
+            context.load_verify_locations(cadata="".join(pem))
 
 
 def _present(context: ssl.SSLContext, identity: TlsIdentity) -> None:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs a systemd as process 1 of namespaces of its own, on a copy-on-write view of this machine:
 #   unshare --mount --pid ... boot_systemd.sh FOLDER SOURCE=TARGET...
+# Another version of systemd is tried by SYSTEMD_ROOT=/path, a tree as mmdebstrap makes it.
 # FOLDER/shared is /mnt inside; each SOURCE is TARGET there. Nothing outside is changed:
 # the kernel's settings are read-only, /dev is its own, and no unit of the machine is started.
 set -eu
@@ -10,7 +11,7 @@ mkdir -p "$folder/layers" "$folder/shared"
 mount -t tmpfs tmpfs "$folder/layers"
 cd "$folder/layers"
 mkdir upper work root
-mount -t overlay overlay -o "lowerdir=/,upperdir=upper,workdir=work" root
+mount -t overlay overlay -o "lowerdir=${SYSTEMD_ROOT:-/},upperdir=upper,workdir=work" root
 root=$folder/layers/root
 
 # Only what the tests add is started.

@@ -1,0 +1,175 @@
+"""All rules that an agent holds, and the decision about one request.
+
+A decision goes through three steps, of which only the last costs more with more rules, and is asked
+of few:
+
+1. the index by callee and caller finds the statements that can be about both: a pair's;
+2. the index by path leaves those of the pair that can be about the request;
+3. Cedar decides over these: one that forbids wins, and where none permits, the answer is no.
+
+Leaving out a statement that could not match changes no decision of Cedar's, so the indexes only
+have to name all that might. What is held ready is bounded by weight, whoever calls.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from finial.policy.cedar.engine import Attributes, ask, context, entities, parse, question
+from finial.policy.decision import Decision, Mode, Ruling
+from finial.policy.grounds import Ground
+from finial.policy.id_pattern import IdPattern
+from finial.policy.prefix_index import PrefixIndex
+from finial.policy.recent import Recent
+from finial.policy.request import Request
+from finial.policy.statement import Statement
+from finial.spiffe.identity import SpiffeId
+
+if TYPE_CHECKING:
+    import cedarpy
+
+MAX_PARSED: Final = 16384
+"""Statements held parsed, in all sets together: about 6 KB each."""
+
+MAX_PAIRS: Final = 4096
+"""Pairs of caller and callee held ready, fewer of those with many statements."""
+
+_PAIR_WEIGHT: Final = 16
+# Cedar over so few costs less than looking for the ones among them that matter.
+_FEW: Final = 4
+_NOTHING: Final[Attributes] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The statements for one caller and one callee; `paths` is missing where they are few."""
+
+    numbers: tuple[int, ...]
+    paths: PrefixIndex | None
+    known: "cedarpy.Entities"
+    places: bool
+
+
+class PolicySet:
+    """Rules, the modes of callees and the attributes of identities, of one version.
+
+    `identities` says of each identity which attributes it has; those without may be missing.
+    """
+
+    def __init__(
+        self,
+        version: int,
+        statements: Sequence[Statement],
+        modes: Mapping[SpiffeId, Mode],
+        identities: Mapping[SpiffeId, Attributes],
+    ) -> None:
+        self.version = version
+        self.modes = modes
+        self._statements = statements
+        self._identities = identities
+        self._callers = PrefixIndex()
+        self._callees = PrefixIndex()
+        for number, each in enumerate(statements):
+            _index(self._callers, each.callers, number)
+            _index(self._callees, each.callees, number)
+        self._pairs: Recent[tuple[SpiffeId, SpiffeId], _Pair] = Recent(MAX_PAIRS * _PAIR_WEIGHT)
+        self._parsed: Recent[tuple[int, ...], cedarpy.PolicySet] = Recent(MAX_PARSED)
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+    def mode_of(self, callee: SpiffeId) -> Mode | None:
+        """The callee's mode, or None for one that these rules know nothing of."""
+        return self.modes.get(callee)
+
+    def decide(self, request: Request, mode: Mode | None) -> Decision:
+        """Decide in a mode; without one the callee is unknown, and nobody may call it."""
+        if mode is None:
+            return Decision(False, Ground.UNKNOWN_CALLEE)
+        if mode is Mode.OPEN:
+            return Decision(True, Ground.OPEN)
+        ruling = self.judge(request)
+        shadow = mode is Mode.SHADOW and not ruling.allowed
+        return Decision(ruling.allowed or shadow, ruling.ground, ruling.by, shadow)
+
+    def judge(self, request: Request) -> Ruling:
+        """What the rules say; a path with two readings has to be allowed in both."""
+        if request.caller is None:
+            return Ruling(False, Ground.NO_IDENTITY)
+        if request.fault is not None or not request.readings:
+            return Ruling(False, request.fault or Ground.PATH_AMBIGUOUS)
+        try:
+            rulings = [
+                self._judge(request.caller, request.callee, request.method, path)
+                for path in request.readings
+            ]
+        except ValueError:
+            # Cedar cannot read a statement: judged when registered, but perhaps by another Cedar.
+            return Ruling(False, Ground.RULE_ERROR)
+        refused = next((each for each in rulings if not each.allowed), None)
+        if refused is not None:
+            return refused
+        by = dict.fromkeys(name for each in rulings for name in each.by)
+        return Ruling(True, Ground.ALLOWED, tuple(by))
+
+    def about(self, caller: SpiffeId, callee: SpiffeId) -> tuple[Statement, ...]:
+        """The statements that can be about this pair, in the order of the policies."""
+        return tuple(self._statements[number] for number in self._numbers(caller, callee))
+
+    def _numbers(self, caller: SpiffeId, callee: SpiffeId) -> tuple[int, ...]:
+        both = self._callees.find(str(callee)) & self._callers.find(str(caller))
+        return tuple(sorted(both))
+
+    def _judge(self, caller: SpiffeId, callee: SpiffeId, method: str, path: str) -> Ruling:
+        pair = self._pairs.get((caller, callee)) or self._make_pair(caller, callee)
+        if pair is None:
+            return Ruling(False, Ground.NO_RULE)
+        numbers = pair.numbers if pair.paths is None else tuple(sorted(pair.paths.find(path)))
+        if not numbers:
+            return Ruling(False, Ground.NO_RULE)
+        statements = [self._statements[number] for number in numbers]
+        parsed = self._parsed.get(numbers)
+        if parsed is None:
+            parsed = self._parsed.put(numbers, parse(statements), len(numbers))
+        asked = question(caller, callee, context(method, path, pair.places))
+        return ask(statements, parsed, pair.known, asked)
+
+    def _make_pair(self, caller: SpiffeId, callee: SpiffeId) -> _Pair | None:
+        numbers = self._numbers(caller, callee)
+        if not numbers:
+            return None
+        statements = [self._statements[number] for number in numbers]
+        pair = _Pair(
+            numbers,
+            _by_path(numbers, statements) if len(numbers) > _FEW else None,
+            entities(
+                {each: self._identities.get(each, _NOTHING) for each in (caller, callee)},
+                frozenset().union(*(each.attributes for each in statements)),
+                frozenset().union(*(each.prefixes for each in statements)),
+            ),
+            any(each.places for each in statements),
+        )
+        return self._pairs.put((caller, callee), pair, _PAIR_WEIGHT + len(numbers))
+
+
+def _index(index: PrefixIndex, patterns: Sequence[IdPattern], number: int) -> None:
+    if not patterns:
+        index.add_any(number)
+    for pattern in patterns:
+        if pattern.below:
+            index.add_below(str(pattern.id), number)
+        else:
+            index.add_exact(str(pattern.id), number)
+
+
+def _by_path(numbers: Sequence[int], statements: Sequence[Statement]) -> PrefixIndex:
+    index = PrefixIndex()
+    for number, statement in zip(numbers, statements, strict=True):
+        if not statement.paths:
+            index.add_any(number)
+        for path in statement.paths:
+            if path.is_exact:
+                index.add_exact(path.literal, number)
+            else:
+                index.add_below(path.literal, number)
+    return index

@@ -1,0 +1,44 @@
+"""A request as rules see it: who calls whom, with which method, on which path."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from finial.policy.grounds import Ground
+from finial.policy.path.reading import Readings, read_path
+from finial.spiffe.identity import SpiffeId
+
+MAX_METHOD: Final = 64
+
+# A token (RFC 9110 section 5.6.2); methods tell upper case from lower case (section 9.1).
+_method = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call; made by `read`, since a path is nothing to be matched as it came.
+
+    `caller` is None where nobody proved who calls. `fault` is why no rule can allow it; then there
+    are no `readings` of the path.
+    """
+
+    caller: SpiffeId | None
+    callee: SpiffeId
+    method: str
+    readings: Readings
+    fault: Ground | None = None
+
+    @classmethod
+    def read(cls, caller: SpiffeId | None, callee: SpiffeId, method: str, target: str) -> Self:
+        """Read what a proxy says of a request; `target` is a path, a query may follow it.
+
+        What cannot be read makes a request that no rule allows, and never an exception.
+        """
+        if caller is None:
+            return cls(caller, callee, method[:MAX_METHOD], (), Ground.NO_IDENTITY)
+        if not _method.fullmatch(method):
+            return cls(caller, callee, method[:MAX_METHOD], (), Ground.METHOD_MALFORMED)
+        found = read_path(target)
+        if isinstance(found, Ground):
+            return cls(caller, callee, method, (), found)
+        return cls(caller, callee, method, found)

@@ -1,0 +1,59 @@
+"""One statement of a policy in Cedar, with what an index has to know of it."""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from finial.policy.cedar.text import rule_text
+from finial.policy.id_pattern import IdPattern
+from finial.policy.path.pattern import PathPattern
+from finial.policy.rule import Effect, Rule
+from finial.spiffe.identity import SpiffeId
+
+
+class Form(enum.StrEnum):
+    """How a policy is written."""
+
+    RULE = "rule"
+    CEDAR = "cedar"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What Cedar is asked, and whom it can be about at most.
+
+    No callers, callees or paths means that it may be about any of them. `attributes` and `prefixes`
+    are the names that the text uses; `places` tells whether it asks for `context.segments`.
+    """
+
+    name: str
+    effect: Effect
+    text: str
+    callers: tuple[IdPattern, ...]
+    callees: tuple[IdPattern, ...]
+    paths: tuple[PathPattern, ...] = ()
+    attributes: frozenset[str] = frozenset()
+    prefixes: frozenset[str] = frozenset()
+    places: bool = False
+
+    @classmethod
+    def of(cls, rule: Rule) -> "Statement":
+        """The statement that a rule is."""
+        patterns = (*rule.callers, *rule.callees)
+        return cls(
+            name=rule.name,
+            effect=rule.effect,
+            text=rule_text(rule),
+            callers=rule.callers,
+            callees=rule.callees,
+            paths=rule.judged_paths,
+            attributes=frozenset(name for name, _ in (*rule.caller_has, *rule.callee_has)),
+            prefixes=frozenset(str(each.id) for each in patterns if each.below),
+            places=any(each.has_star_inside for each in rule.paths),
+        )
+
+    def may_concern(self, callees: Iterable[SpiffeId]) -> bool:
+        """Whether one of these callees can be one that the statement is about."""
+        return not self.callees or any(
+            pattern.matches(callee) for callee in callees for pattern in self.callees
+        )
