@@ -5,17 +5,20 @@ suspended, or whose clock was set, heals by itself.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from ca.operations.administration.administer_blocks import end_blocks
 from ca.operations.prune import (
     prune_bundle,
     prune_expired_entries,
     prune_nodes,
     prune_records,
 )
+from ca.operations.publish_blocks import publish_blocks
 from ca.operations.rotate_authority import rotate_authorities
 from ca.operations.server_identity import ServerIdentity, is_due, renew_server_identity
 from ca.operations.world import World
@@ -26,6 +29,9 @@ from finial.spiffe.bundle_document import render_pem
 LONGEST_ROTATION_SLEEP: Final = 10.0
 LONGEST_IDENTITY_SLEEP: Final = 5.0
 SHORTEST_SLEEP: Final = 0.02
+LONGEST_BLOCKS_SLEEP: Final = 30.0
+LONGEST_QUIET: Final = 60.0
+BLOCKS_EVERY: Final = 300.0
 ENTRIES_EVERY: Final = 300.0
 RECORDS_EVERY: Final = 600.0
 NODES_EVERY: Final = 3600.0
@@ -39,14 +45,8 @@ async def rotate(world: World) -> None:
     while True:
         world.known.rotation_wanted.clear()
         wake = await rotate_authorities(world)
-        asleep = asyncio.ensure_future(_sleep_until(world, wake, LONGEST_ROTATION_SLEEP))
-        wanted = asyncio.ensure_future(world.known.rotation_wanted.wait())
-        try:
-            first: set[asyncio.Future[Any]] = {asleep, wanted}
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            asleep.cancel()
-            wanted.cancel()
+        wake = min(wake, world.clock.now() + LONGEST_ROTATION_SLEEP)
+        await _until_wanted(world, world.known.rotation_wanted, wake)
 
 
 async def keep_identity(
@@ -86,6 +86,22 @@ async def safety_poll(world: World) -> None:
         await world.follower.poll()
 
 
+async def follow_blocks(world: World) -> None:
+    """Tell agents what is blocked, whenever it may be something else than before."""
+    stop = world.known.signers.follow(world.known.blocks_wanted.set)
+    try:
+        while True:
+            await publish_blocks(world)
+            await _until_wanted(world, world.known.blocks_wanted, _blocks_due(world))
+    finally:
+        stop()
+
+
+async def prune_blocks(world: World) -> None:
+    """Forget blocks whose time is over; they ended by themselves before."""
+    await _every(world, BLOCKS_EVERY, end_blocks)
+
+
 async def heartbeat(world: World) -> None:
     """Let every agent know, now and then, that its stream is alive: one timer for all streams."""
     pause = world.settings.server.heartbeat / BEATS
@@ -98,6 +114,24 @@ async def publish_bundle(world: World, path: Path) -> None:
     """Write our bundle beside the data whenever it changes."""
     async for bundle in world.known.bundle.changes():
         write_public(path, render_pem(bundle))
+
+
+def _blocks_due(world: World) -> float:
+    known, now = world.known, world.clock.now()
+    if not known.blocks:
+        return now + LONGEST_QUIET
+    return min(known.blocks.next_end(now) or math.inf, now + LONGEST_BLOCKS_SLEEP)
+
+
+async def _until_wanted(world: World, wanted: asyncio.Event, instant: float) -> None:
+    asleep = asyncio.ensure_future(_sleep_until(world, instant, LONGEST_QUIET))
+    waiting = asyncio.ensure_future(wanted.wait())
+    try:
+        first: set[asyncio.Future[Any]] = {asleep, waiting}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asleep.cancel()
+        waiting.cancel()
 
 
 async def _sleep_until(world: World, instant: float, longest: float) -> None:

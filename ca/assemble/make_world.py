@@ -11,6 +11,7 @@ from ca.operations.following.follower import Follower
 from ca.operations.following.known import Known
 from ca.operations.following.questions import Questions
 from ca.operations.following.streams import Streams
+from ca.operations.publish_blocks import publish_blocks
 from ca.operations.rotate_authority import load_authorities, rotate_authorities
 from ca.operations.world import World
 from ca.settings import Server, Settings
@@ -59,6 +60,7 @@ async def make_world(
     await follower.load()
     await load_authorities(world)
     await rotate_authorities(world)
+    await publish_blocks(world)
     return world
 
 

@@ -145,6 +145,8 @@ def _start_tasks(
     supervisor.start("poll the datastore", partial(tasks.safety_poll, world))
     supervisor.start("heartbeat", partial(tasks.heartbeat, world))
     supervisor.start("publish the bundle", partial(tasks.publish_bundle, world, path))
+    supervisor.start("tell what is blocked", partial(tasks.follow_blocks, world))
+    supervisor.start("end blocks", partial(tasks.prune_blocks, world))
     supervisor.start("prune entries", partial(tasks.prune_entries, world))
     supervisor.start("prune the ledger", partial(tasks.prune_ledger, world))
     supervisor.start("prune agents", partial(tasks.prune_agents, world))

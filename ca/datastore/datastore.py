@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 
 from ca.datastore.api_tokens import ApiTokens
 from ca.datastore.authorities import Authorities
+from ca.datastore.blocks import Blocks
 from ca.datastore.bundles import Bundles
 from ca.datastore.changes import Changes
 from ca.datastore.engine.connect import connect_readers, connect_writer
@@ -30,7 +31,17 @@ _TRUST_DOMAIN = "trust_domain"
 
 
 class Datastore(
-    Entries, Nodes, JoinTokens, Authorities, Bundles, Ledger, Usage, ApiTokens, Changes, Probe
+    Entries,
+    Nodes,
+    JoinTokens,
+    Authorities,
+    Bundles,
+    Ledger,
+    Usage,
+    ApiTokens,
+    Blocks,
+    Changes,
+    Probe,
 ):
     """One database; its methods stand in a file for each subject.
 

@@ -70,7 +70,7 @@ class Ledger(Subject):
         if page_token:
             chosen = chosen.where(issued.c.number < _read_token(page_token))
         rows = await self._ask(lambda connection: connection.execute(chosen).all())
-        items = tuple(_issued(row) for row in rows[:size])
+        items = tuple(read_issued(row) for row in rows[:size])
         return IssuedPage(items, str(rows[size - 1].number) if len(rows) > size else "")
 
     async def prune_issued(self, now: float) -> int:
@@ -103,7 +103,8 @@ def write_issued(svid: Issued) -> tuple[Any, ...]:
     )
 
 
-def _issued(row: Sequence[Any]) -> Issued:
+def read_issued(row: Sequence[Any]) -> Issued:
+    """Read a row of the table `issued`."""
     _, kind, *rest = row
     return Issued(SvidKind(kind), *rest)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata: Final = MetaData()
@@ -163,4 +164,56 @@ issued: Final = Table(
     # No more indexes: each would dirty a page for almost every SVID that is signed, which costs
     # more than the signature, while the ledger is asked seldom and mostly for what is recent.
     Index("issued_by_expiry", "expires_at"),
+)
+
+blocks: Final = Table(
+    "blocks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("kind"),
+    _text("subject"),
+    _text("reason"),
+    _number("since"),
+    _number("until"),
+    _text("who"),
+    UniqueConstraint("kind", "subject"),
+)
+
+policies: Final = Table(
+    "policies",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    _text("form"),
+    _text("text"),
+    _flag("enabled"),
+    _number("revision"),
+    _number("created_at"),
+    _number("changed_at"),
+    _text("changed_by"),
+)
+
+policy_versions: Final = Table(
+    "policy_versions",
+    metadata,
+    Column("policy_id", Text, primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    _text("name"),
+    _text("form"),
+    _text("text"),
+    _flag("enabled"),
+    _flag("deleted"),
+    _number("at"),
+    _text("who"),
+)
+
+callee_modes: Final = Table(
+    "callee_modes",
+    metadata,
+    Column("callee", Text, primary_key=True),
+    _text("mode"),
+    _text("audit"),
+    _number("revision"),
+    _number("changed_at"),
+    _text("changed_by"),
 )

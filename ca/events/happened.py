@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ca.events.locked_out import Blocked, BlockEnded, Unblocked
 from ca.events.subjects import (
     AttestedNode,
     IssuedSvid,
@@ -45,6 +46,12 @@ class Actor:
     address: str = ""
     uid: int | None = None
     pid: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Who acts, in a few words, such as `local uid 0`."""
+        uid = "" if self.uid is None else f"uid {self.uid}"
+        return " ".join(filter(None, (self.kind.value, self.id or uid)))
 
 
 SYSTEM = Actor(ActorKind.SYSTEM)
@@ -333,5 +340,8 @@ Event = (
     | AuthorityRetired
     | BundleChanged
     | BundleDeleted
+    | Blocked
+    | Unblocked
+    | BlockEnded
     | CallRefused
 )

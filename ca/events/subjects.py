@@ -122,6 +122,40 @@ class SigningSlot(Protocol):
         ...
 
 
+class LockedOut(Protocol):
+    """The shape of a block."""
+
+    @property
+    def id(self) -> str:
+        """The block's id."""
+        ...
+
+    @property
+    def kind(self) -> enum.Enum:
+        """What kind of thing is blocked."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """What is blocked."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        ...
+
+    @property
+    def since(self) -> int:
+        """Since when."""
+        ...
+
+    @property
+    def until(self) -> int:
+        """Until when, 0 if that is open."""
+        ...
+
+
 def describe_entry(entry: RegisteredEntry) -> Mapping[str, object]:
     """Say which entry, and what it gives to whom."""
     return {
@@ -162,4 +196,16 @@ def describe_slot(slot: SigningSlot) -> Mapping[str, object]:
         "use": slot.use.value,
         "authority_id": slot.authority_id,
         "not_after": slot.not_after,
+    }
+
+
+def describe_block(block: LockedOut) -> Mapping[str, object]:
+    """Say what is blocked, why, since when and until when."""
+    return {
+        "block_id": block.id,
+        "blocks": block.kind.value,
+        "subject": block.subject,
+        "why": block.reason,
+        "since": block.since,
+        "until": block.until,
     }

@@ -16,6 +16,7 @@ from ca.authority.slot import Slot, Use
 from ca.issuance.conformance import ConformingCertificate, ConformingToken
 from ca.issuance.draft import CertificateDraft
 from ca.issuance.extension import Extension
+from ca.issuance.revocation import CrlDraft, Revoked
 from ca.issuance.to_be_signed import certificate, to_be_signed
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -131,6 +132,29 @@ def seal_token(draft: ConformingToken, authority: SigningAuthority) -> str:
     return (signed + b"." + _encode(_jws(authority, signed))).decode("ascii")
 
 
+def seal_crl(draft: CrlDraft, authority: SigningAuthority) -> bytes:
+    """Sign a revocation list with its authority's key and return it in DER.
+
+    Raises: Refusal of kind INTERNAL when it was drafted for another authority, or when what came
+        out is not what was drafted.
+    Spec: RFC 5280 sections 5.1.2, 5.2.1, 5.2.3.
+    """
+    if draft.issuer.authority_id != authority.slot.authority_id:
+        raise _wrong("the revocation list was drafted for another authority")
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=draft.issuer.name,
+        last_update=_instant(draft.this_update),
+        next_update=_instant(draft.next_update),
+        revoked_certificates=[_revoked(each) for each in draft.revoked],
+    )
+    builder = builder.add_extension(draft.issuer.key_id.value, critical=False)
+    builder = builder.add_extension(x509.CRLNumber(draft.number), critical=False)
+    digest = _HASHES[authority.algorithm]
+    sealed = builder.sign(authority.private_key, cast("Any", digest)).public_bytes(_DER)
+    _compare_crl(sealed, draft)
+    return sealed
+
+
 def compare(sealed: bytes, draft: CertificateDraft) -> None:
     """Read back what was signed: it is what was judged, nothing more and nothing less.
 
@@ -168,6 +192,23 @@ def compare_bytes(sealed: bytes, draft: CertificateDraft, signed: bytes) -> None
     )
     if not same:
         raise _wrong(_NOT_THE_DRAFT)
+
+
+def _revoked(each: Revoked) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder(each.serial, _instant(each.since))
+    return builder.build()
+
+
+def _compare_crl(sealed: bytes, draft: CrlDraft) -> None:
+    read = x509.load_der_x509_crl(sealed)
+    same = (
+        read.issuer == draft.issuer.name
+        and read.last_update_utc == _instant(draft.this_update)
+        and read.next_update_utc == _instant(draft.next_update)
+        and [each.serial_number for each in read] == [each.serial for each in draft.revoked]
+    )
+    if not same:
+        raise _wrong("the revocation list that was signed is not the one that was drafted")
 
 
 def _signer(key: PrivateKey, algorithm: str) -> Callable[[bytes], bytes]:

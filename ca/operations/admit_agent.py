@@ -1,5 +1,6 @@
 """An agent calls with its SVID: judged from memory; only the first use of a new one is written."""
 
+from ca.operations.blocked import refuse_blocked_agent, refuse_blocked_serial
 from ca.operations.world import World
 from ca.registry.nodes.node import Node
 from ca.registry.nodes.standing import Standing, judge_agent
@@ -12,6 +13,8 @@ def standing_of(world: World, agent: SpiffeId, serial: str, not_after: int) -> S
     Raises: Refusal of kind DENIED, with the reason.
     """
     node = world.known.nodes.get(agent)
+    refuse_blocked_agent(world, agent, node.selectors if node else ())
+    refuse_blocked_serial(world, agent, serial)
     return judge_agent(node, serial, not_after, world.clock.now(), agent=agent)
 
 

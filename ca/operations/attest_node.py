@@ -19,6 +19,7 @@ from ca.datastore.join_tokens import Spending
 from ca.events.happened import Actor, NodeAttested, SvidsIssued
 from ca.issuance.profile import Role
 from ca.issuance.request import CsrParts, judge_csr
+from ca.operations.blocked import refuse_blocked_agent
 from ca.operations.issuing.issue_other_svids import seal_leaf
 from ca.operations.issuing.issue_svids import IssuedX509
 from ca.operations.world import World
@@ -145,6 +146,7 @@ def _judge_return(world: World, agent: SpiffeId, proven: _Proven, key_hash: str)
     """Refuse a banned node, and evidence that was used up by an earlier attestation (7.12)."""
     known = world.known.nodes.get(agent)
     judge_attestation(known)
+    refuse_blocked_agent(world, agent, proven.verdict.selectors)
     if proven.token is not None and proven.token.spent_by not in ("", key_hash):
         raise Refusal(Kind.INVALID, f"failed to attest: {UNUSABLE}")
     if known is not None and not proven.verdict.can_reattest and proven.token is None:

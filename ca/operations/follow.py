@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Final
 
-from ca.operations.following.follower import bundle_change
-from ca.operations.following.streams import BUNDLE, ENTRIES, AgentStream, Changed
+from ca.operations.following.follower import blocks_change, bundle_change
+from ca.operations.following.streams import BLOCKS, BUNDLE, ENTRIES, AgentStream, Changed
 from ca.operations.world import World
 from ca.registry.selectors.fleet import read_report
 
@@ -15,6 +15,7 @@ ATTESTORS: Final = "attestors"
 EXPLAIN: Final = "explain"
 """The capability, and the kind of question, of an agent that explains its decisions."""
 
+_DAY: Final = 24 * 3600
 _MAX_CAPABILITIES: Final = 64
 _MAX_CAPABILITY: Final = 64
 
@@ -39,6 +40,23 @@ def greet(
     stream.tell(Changed(ENTRIES, known.sequence))
     if versions.get(BUNDLE) != known.bundle.value.sequence:
         stream.tell(bundle_change(known))
+    if BLOCKS in stream.capabilities:
+        _greet_blocks(world, stream, versions.get(BLOCKS, 0))
+
+
+def _greet_blocks(world: World, stream: AgentStream, held: int) -> None:
+    """Tell what is blocked; whoever knows a later version than ours is told a later one yet.
+
+    We are behind another server then, or our clock or our database went back. No agent can lead us
+    further ahead than a day.
+    """
+    known = world.known
+    told = known.blocks_told.value.document.version
+    if held != told:
+        stream.tell(blocks_change(known))
+    if told < held < (world.clock.now() + _DAY) * 1000:
+        known.blocks_floor = max(known.blocks_floor, held)
+        known.blocks_wanted.set()
 
 
 def part(world: World, stream: AgentStream) -> None:

@@ -1,7 +1,7 @@
 """What every operation works with: settings, stores, and what this server knows at this moment."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attestors.contract import NodeVerifier
 from ca.datastore.datastore import Datastore
@@ -10,6 +10,7 @@ from ca.events.journal import Journal
 from ca.issuance.profile import Profiles
 from ca.operations.following.follower import Follower
 from ca.operations.following.known import Known
+from ca.operations.following.lists import RevocationLists
 from ca.operations.following.questions import Questions
 from ca.operations.following.streams import Streams
 from ca.registry.selectors.vocabulary import Vocabulary
@@ -43,6 +44,7 @@ class World:
     vocabulary: Vocabulary
     profiles: Profiles
     addresses: Callable[[], tuple[str, ...]]
+    revocation: RevocationLists = field(default_factory=RevocationLists)
 
     @property
     def trust_domain(self) -> TrustDomain:

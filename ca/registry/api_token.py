@@ -16,6 +16,11 @@ class Scope(enum.StrEnum):
     ISSUED_READ = "issued:read"
     AUTHORITIES_READ = "authorities:read"
     MINT = "mint"
+    BLOCKS_READ = "blocks:read"
+    BLOCKS_WRITE = "blocks:write"
+    POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
+    IDENTITIES_READ = "identities:read"
     METRICS_READ = "metrics:read"
     DOCS_READ = "docs:read"
 

@@ -12,6 +12,8 @@ class Topic(enum.StrEnum):
     BUNDLE = "bundle"
     AUTHORITIES = "authorities"
     FEDERATION = "federation"
+    BLOCKS = "blocks"
+    POLICIES = "policies"
 
 
 @dataclass(frozen=True, slots=True)

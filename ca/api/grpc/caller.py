@@ -8,6 +8,7 @@ from typing import Final
 from ca.api.grpc.peer import LocalPeer, Peer, RemotePeer
 from ca.events.happened import Actor, ActorKind, CallRefused
 from ca.operations.admit_agent import first_use, standing_of
+from ca.operations.blocked import refuse_blocked_caller
 from ca.operations.world import World
 from ca.registry.permission import Caller, Ground, allowed, authorize
 from finial.spiffe.identity import SpiffeId
@@ -65,6 +66,7 @@ class Guard:
         if passed is not None and passed[0] == known.sequence and now <= peer.not_after:
             call.caller = passed[1]
             return None
+        refuse_blocked_caller(self._world, caller_id, peer.serial)
         entries = known.entries
         admin = caller_id in self._admins or entries.has_admin(caller_id)
         downstream = entries.has_downstream(caller_id)

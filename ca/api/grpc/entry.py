@@ -25,7 +25,7 @@ from ca.operations.administration.administer_entries import (
     list_entries,
     update_entries,
 )
-from ca.operations.authorized_entries import authorized_entries
+from ca.operations.authorized_entries import served_entries
 from ca.operations.world import World
 from ca.registry.entry import Entry
 from ca.registry.entry_filter import EntryFilter
@@ -121,7 +121,7 @@ class EntryService:
         self, call: ServerCall, request: entry_pb2.GetAuthorizedEntriesRequest
     ) -> entry_pb2.GetAuthorizedEntriesResponse:
         fields = masked(request, "output_mask", ENTRY_FIELDS)
-        entries = authorized_entries(self._world, agent_of(call))
+        entries = served_entries(self._world, agent_of(call))
         return entry_pb2.GetAuthorizedEntriesResponse(
             entries=[entry_message(entry, fields) for entry in entries]
         )

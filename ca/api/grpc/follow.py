@@ -69,6 +69,7 @@ def _hear(world: World, stream: AgentStream, up: follow_pb2.Up) -> None:
     match up.WhichOneof("message"):
         case "applied":
             stream.note_applied(up.applied.topic, up.applied.version)
+            world.streams.applied.set(up.applied.topic)
         case "answer":
             answer = Answer(up.answer.status, up.answer.payload)
             world.questions.answer(stream.agent, up.answer.id, answer)

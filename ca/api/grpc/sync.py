@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from ca.api.grpc.caller import ServerCall, agent_of, judge_again
 from ca.api.grpc.messages.entries import entry_message
 from ca.api.grpc.messages.masks import ENTRY_FIELDS, Fields, masked
-from ca.operations.authorized_entries import authorized_entries, authorized_entry
+from ca.operations.authorized_entries import authorized_entry, served_entries
 from ca.operations.world import World
 from ca.registry.entry import Entry
 from finial.spiffe.refusal import Kind, Refusal
@@ -31,7 +31,7 @@ async def sync_entries(world: World, call: ServerCall) -> None:
     if first is None:
         return
     fields = _judge_first(first)
-    entries = authorized_entries(world, agent_of(call))
+    entries = served_entries(world, agent_of(call))
     whole = _entries_message(entries, fields) if len(entries) <= PAGE else None
     if whole is not None and whole.ByteSize() <= LARGEST:
         await call.send(whole)

@@ -17,6 +17,7 @@ from ca.api.rest.problems import Problem, answer
 from ca.api.rest.routes import (
     agents,
     authorities,
+    blocks,
     doctor,
     entries,
     issued,
@@ -75,7 +76,7 @@ def _framework() -> FastAPI:
         dependencies=[Depends(judge_parameters)],
         generate_unique_id_function=lambda route: f"{route.tags[0]}.{route.name}",
     )
-    for part in (entries, agents, tokens, authorities, issued, svids, watching, doctor):
+    for part in (entries, agents, tokens, authorities, issued, svids, watching, doctor, blocks):
         framework.include_router(part.router)
     framework.add_exception_handler(Refusal, _refused)
     framework.add_exception_handler(RequestValidationError, _misshapen)

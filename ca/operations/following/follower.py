@@ -13,6 +13,7 @@ from ca.datastore.changes import News
 from ca.datastore.datastore import Datastore
 from ca.operations.following.known import Known
 from ca.operations.following.streams import (
+    BLOCKS,
     BUNDLE,
     ENTRIES,
     FEDERATION,
@@ -21,6 +22,7 @@ from ca.operations.following.streams import (
     Changed,
     Streams,
 )
+from ca.registry.block.judge_block import refusal
 from ca.registry.change import Topic
 from ca.registry.index import Touched
 from finial.runtime.clock import Clock
@@ -97,12 +99,17 @@ class Follower:
         bundles = None
         if Topic.BUNDLE in topics or Topic.FEDERATION in topics:
             bundles = await self._datastore.load_bundles()
+        blocks = await self._datastore.load_blocks() if Topic.BLOCKS in topics else None
         # From here on nobody else runs before memory is whole again.
         if bundles is not None:
             self._take_bundles(bundles, sequence)
         nodes = self._take_nodes(news, sequence)
         touched, ids = self._take_entries(news)
         self._known.sequence = sequence
+        if blocks is not None:
+            self._known.blocks.replace(blocks)
+        if blocks is not None or (self._known.blocks and (nodes or ids)):
+            self._enforce_blocks(sequence)
         self._tell_entries(touched, nodes, ids, sequence)
 
     async def _load(self) -> None:
@@ -115,8 +122,10 @@ class Follower:
         gone_nodes = {str(node.id) for node in known.nodes} - {str(node.id) for node in nodes}
         gone = {entry.id for entry in known.entries} - {entry.id for entry in entries}
         bundles = await self._datastore.load_bundles()
+        blocks = await self._datastore.load_blocks()
         # From here on nobody else runs before memory is whole again.
         self._take_bundles(bundles, sequence)
+        known.blocks.replace(blocks)
         known.nodes.apply(nodes, map(SpiffeId.parse, gone_nodes))
         known.entries.apply(entries, gone)
         known.sequence = sequence
@@ -126,6 +135,29 @@ class Follower:
             # Also when it is less than before, as after a backup was restored.
             self._newest = sequence
         self._streams.tell_all(Changed(ENTRIES, sequence))
+        self._enforce_blocks(sequence)
+
+    def _enforce_blocks(self, sequence: int) -> None:
+        """Cut off the agents that are blocked, at once; the others are told within moments.
+
+        An agent that knows nothing of blocks looks for its entries again, of which the blocked ones
+        are missing.
+        """
+        known, now = self._known, self._clock.now()
+        known.blocks_wanted.set()
+        blocked = set()
+        for agent in tuple(self._streams.agents):
+            node = known.nodes.get(agent)
+            block = known.blocks.of_agent(agent, node.selectors if node else (), now)
+            if block is not None:
+                blocked.add(agent)
+                self._streams.tell(agent, Changed(STANDING, sequence, document=b"blocked"))
+                for stream in self._streams.of(agent):
+                    stream.end(refusal(block, f'agent "{agent}"'))
+            elif not self._streams.knows(agent, BLOCKS):
+                self._streams.tell(agent, Changed(ENTRIES, sequence))
+        if blocked:
+            self._cast_out(frozenset(blocked))
 
     def _take_entries(self, news: News) -> tuple[Touched, tuple[str, ...]]:
         ids = news.ids(Topic.ENTRIES)
@@ -220,6 +252,12 @@ class Follower:
 
 def _ignore(_: frozenset[SpiffeId]) -> None:
     """Nobody takes an interest yet."""
+
+
+def blocks_change(known: Known) -> Changed:
+    """Say what is blocked; the whole of it travels along."""
+    told = known.blocks_told.value
+    return Changed(BLOCKS, told.document.version, document=told.content)
 
 
 def bundle_change(known: Known) -> Changed:

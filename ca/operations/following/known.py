@@ -2,14 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Self
 
 from ca.authority.keyring import Keyring
 from ca.authority.slot import Use
 from ca.issuance.issuer import Issuer
 from ca.issuance.seal import SigningAuthority
+from ca.registry.block.block_index import BlockIndex
 from ca.registry.index import EntryIndex
 from ca.registry.nodes.node_index import NodeIndex
 from ca.registry.whereabouts.lately import Lately
+from finial.blocks import BlocksDocument, encode
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
@@ -24,13 +27,34 @@ class Signers:
     issuer: Issuer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedBlocks:
+    """What agents were told last of what is blocked, and the same as it travels."""
+
+    document: BlocksDocument
+    content: bytes
+
+    @classmethod
+    def of(cls, document: BlocksDocument) -> Self:
+        """Write a document down."""
+        return cls(document, encode(document))
+
+
 class Known:
-    """Entries, nodes, bundles and keys; only the follower and the rotation write here."""
+    """Entries, nodes, blocks, bundles and keys.
+
+    Only the follower, the rotation and whoever publishes write here. `blocks` is what is in force;
+    `blocks_told` is what agents were told of it, which follows within moments of `blocks_wanted`.
+    """
 
     def __init__(self, trust_domain: TrustDomain) -> None:
         self.trust_domain = trust_domain
         self.entries = EntryIndex()
         self.nodes = NodeIndex()
+        self.blocks = BlockIndex()
+        self.blocks_told = Watch(PublishedBlocks.of(BlocksDocument(version=0)))
+        self.blocks_wanted = asyncio.Event()
+        self.blocks_floor = 0
         self.lately = Lately()
         self.bundle = Watch(Bundle(trust_domain))
         self.federated: Watch[dict[TrustDomain, Bundle]] = Watch({})

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ca.registry.selectors.fleet import Fleet
+from finial.runtime.watch import Watch
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason, Refusal
 
@@ -26,6 +27,7 @@ ENTRIES: Final = "entries"
 BUNDLE: Final = "bundle"
 STANDING: Final = "standing"
 FEDERATION: Final = "federation"
+BLOCKS: Final = "blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,8 @@ class AgentStream:
 class Streams:
     """Every open stream by agent; an agent holds a few at most (an old one may not have died).
 
-    `fleet` is what agents said they run, also those that are away.
+    `fleet` is what agents said they run, also those that are away; `applied` is set to a topic each
+    time an agent says that a version of it has taken effect.
     """
 
     def __init__(self, per_agent: int) -> None:
@@ -171,6 +174,7 @@ class Streams:
         self._by_agent: dict[SpiffeId, list[AgentStream]] = {}
         self._left: dict[SpiffeId, float] = {}
         self.fleet = Fleet()
+        self.applied: Watch[str] = Watch("")
 
     def __len__(self) -> int:
         return sum(map(len, self._by_agent.values()))
@@ -217,6 +221,10 @@ class Streams:
         """The streams of one agent, the newest last."""
         return tuple(self._by_agent.get(agent, ()))
 
+    def knows(self, agent: SpiffeId, capability: str) -> bool:
+        """Whether an agent said on a stream that is open that it can do that."""
+        return any(capability in each.capabilities for each in self._by_agent.get(agent, ()))
+
     def tell(self, agent: SpiffeId, change: Changed) -> None:
         """Tell one agent of a change."""
         for stream in self._by_agent.get(agent, ()):
@@ -226,6 +234,12 @@ class Streams:
         """Tell every agent of a change."""
         for stream in self:
             stream.tell(change)
+
+    def tell_able(self, change: Changed) -> None:
+        """Tell of a change every agent that can make something of its topic."""
+        for stream in self:
+            if change.topic in stream.capabilities:
+                stream.tell(change)
 
     def beat(self, part: int, parts: int, now: float) -> None:
         """Let one part of the streams beat, out of so many; end those whose SVID has expired."""

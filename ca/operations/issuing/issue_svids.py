@@ -17,6 +17,7 @@ from ca.issuance.profile import Role
 from ca.issuance.request import judge_csr
 from ca.issuance.seal import SigningAuthority, seal_certificate, seal_token
 from ca.operations.authorized_entries import require_entry
+from ca.operations.blocked import refuse_blocked_svid
 from ca.operations.issuing.signing import at_work, jwt_signer, x509_signer
 from ca.operations.world import World
 from ca.registry.entry import Entry
@@ -75,7 +76,7 @@ async def issue_x509_svids(
     if rows:
         await world.datastore.record_issued(rows)
         world.record(SvidsIssued(actor, rows))
-    return results
+    return withheld(world, results)
 
 
 async def issue_jwt_svid(
@@ -83,7 +84,7 @@ async def issue_jwt_svid(
 ) -> IssuedJwt:
     """Issue a JWT-SVID of one of an agent's workloads.
 
-    Raises: Refusal of kind INVALID, NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED.
+    Raises: Refusal of kind INVALID, NOT_FOUND, DENIED, UNAVAILABLE, UNIMPLEMENTED.
     Spec: spire-features 7.3; spire-wire 4.4.
     """
     authority = jwt_signer(world)
@@ -100,6 +101,7 @@ async def issue_jwt_svid(
     )
     await world.datastore.record_issued((issued.issued,))
     world.record(SvidsIssued(actor, (issued.issued,)))
+    refuse_blocked_svid(world, issued.issued)
     return issued
 
 
@@ -138,6 +140,24 @@ async def seal_jwt(
         agent_id,
     )
     return IssuedJwt(spiffe_id, token, issued)
+
+
+def withheld(world: World, results: list[IssuedX509 | Refusal]) -> list[IssuedX509 | Refusal]:
+    """Keep back what was blocked while it was written down: nothing leaves after a block.
+
+    Whoever looks for what a block hits once it is in force finds all that ever left in the ledger.
+    """
+    if not world.known.blocks:
+        return results
+    kept: list[IssuedX509 | Refusal] = []
+    for each in results:
+        try:
+            if isinstance(each, IssuedX509):
+                refuse_blocked_svid(world, each.issued)
+            kept.append(each)
+        except Refusal as refusal:
+            kept.append(refusal)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ def test_every_command_is_there() -> None:
         entry create/entry list/entry show/entry update/entry delete/entry count
         token create/token list/api-token create/api-token list/api-token revoke
         bundle show/bundle export/authority list/fetch x509/fetch jwt/fetch bundles
-        validate jwt/mint x509/mint jwt/explain/simulate/healthcheck/doctor/inspect"""
+        validate jwt/mint x509/mint jwt/explain/simulate/healthcheck/doctor/inspect
+        block/unblock/blocks"""
     wanted = {tuple(each.split()) for line in promised.splitlines() for each in line.split("/")}
     assert set(COMMANDS) == wanted
 

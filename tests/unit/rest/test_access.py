@@ -31,6 +31,10 @@ EVERY_ROUTE = [
     ("GET", "/v1/issued", "issued:read"),
     ("POST", "/v1/svids/x509", "mint"),
     ("POST", "/v1/svids/jwt", "mint"),
+    ("POST", "/v1/blocks", "blocks:write"),
+    ("GET", "/v1/blocks", "blocks:read"),
+    ("GET", "/v1/blocks/x", "blocks:read"),
+    ("DELETE", "/v1/blocks/x", "blocks:write"),
     ("GET", "/metrics", "metrics:read"),
     ("GET", "/openapi.json", "docs:read"),
     ("GET", "/docs", "docs:read"),
@@ -79,7 +83,10 @@ def test_every_route_is_known_here() -> None:
         for verb in verbs
         if "/health/" not in path
     }
-    described = {(verb, path.replace("{token_id}", "x")) for verb, path in described}
+    described = {
+        (verb, path.replace("{token_id}", "x").replace("{block_id}", "x"))
+        for verb, path in described
+    }
     assert described == {(verb, path) for verb, path, _ in EVERY_ROUTE}
 
 

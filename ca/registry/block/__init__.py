@@ -1,0 +1,1 @@
+"""Blocks: what may be blocked, what a block hits, and whether something is blocked."""

@@ -1,0 +1,378 @@
+"""The kill switch at the server: nothing is issued, agents are told, CRLs list what is out."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from ca.datastore.ledger import IssuedFilter
+from ca.events.happened import SYSTEM
+from ca.operations.administration.administer_blocks import (
+    BlockWish,
+    create_block,
+    end_blocks,
+    preview_block,
+    remove_block,
+    show_block,
+)
+from ca.operations.following.follower import Follower
+from ca.operations.following.known import Known
+from ca.operations.following.streams import Streams
+from ca.operations.publish_blocks import publish_blocks
+from ca.operations.server_identity import renew_server_identity
+from ca.registry.issued import SvidKind
+from finial.blocks import Blocks, SubjectKind, decode
+from finial.spiffe.identity import SpiffeId
+from finial.spiffe.refusal import Kind
+from finial.spiffe.selector import Selector
+from finial.wire.convert import spiffe_id_message
+from finial.wire.pb import entry_pb2, follow_pb2, svid_pb2
+from tests.doubles.house import Agent, House, csr, entry_for, register
+from tests.flows.scenes import play, refused
+
+PATIENCE = 5.0
+WEB = SpiffeId.parse("spiffe://example.org/web")
+API = SpiffeId.parse("spiffe://example.org/api")
+
+
+def wish(subject: object, kind: SubjectKind = SubjectKind.SPIFFE_ID, until: int = 0) -> BlockWish:
+    return BlockWish(kind, str(subject), "key leaked", until)
+
+
+@asynccontextmanager
+async def following(agent: Agent, *capabilities: str, blocks: int = 0) -> Any:
+    """Open an agent's stream and say hello."""
+    async with agent.client.stream("Follow.Follow") as stream:
+        hello = follow_pb2.Hello(
+            protocol=1, capabilities=capabilities, versions={"blocks": blocks, "bundle": 1}
+        )
+        await stream.send(follow_pb2.Up(hello=hello))
+        yield stream
+
+
+async def told(stream: Any, topic: str = "blocks") -> Any:
+    """The next change of a topic."""
+    async with asyncio.timeout(PATIENCE):
+        while (down := await stream.receive()) is not None:
+            if down.WhichOneof("message") == "changed" and down.changed.topic == topic:
+                return down.changed
+    return None
+
+
+async def x509_svid(agent: Agent, entry_id: str) -> Any:
+    """Ask for one X.509-SVID; return its result."""
+    params = svid_pb2.NewX509SVIDParams(entry_id=entry_id, csr=csr())
+    request = svid_pb2.BatchNewX509SVIDRequest(params=[params])
+    return (await agent.client.call("SVID.BatchNewX509SVID", request)).results[0]
+
+
+def serial_of(result: Any) -> int:
+    return x509.load_der_x509_certificate(result.svid.cert_chain[0]).serial_number
+
+
+def crls(built: House) -> dict[str, x509.CertificateRevocationList]:
+    told = built.world.known.blocks_told.value.document
+    return {each.authority_id: x509.load_der_x509_crl(each.der) for each in told.crls}
+
+
+def revoked(built: House) -> set[int]:
+    return {row.serial_number for crl in crls(built).values() for row in crl}
+
+
+def test_a_blocked_identity_gets_nothing_any_more(tmp_path: Path) -> None:
+    """Neither an X.509-SVID, nor a token, nor is anything minted, until it is unblocked."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web, api] = await register(local, entry_for(agent.id, "/web"), entry_for(agent.id, "/api"))
+        assert (await x509_svid(agent, web.id)).status.code == 0
+        made = await create_block(built.world, SYSTEM, wish(WEB))
+        result = await x509_svid(agent, web.id)
+        assert result.status.code == 7
+        assert "is blocked: key leaked" in result.status.message
+        asked = svid_pb2.NewJWTSVIDRequest(entry_id=web.id, audience=["them"])
+        assert (await refused(agent.client.call("SVID.NewJWTSVID", asked))).kind is Kind.DENIED
+        mint = svid_pb2.MintJWTSVIDRequest(id=spiffe_id_message(WEB), audience=["them"])
+        assert (await refused(local.call("SVID.MintJWTSVID", mint))).kind is Kind.DENIED
+        assert (await x509_svid(agent, api.id)).status.code == 0
+        await remove_block(built.world, SYSTEM, made.block.id)
+        assert (await x509_svid(agent, web.id)).status.code == 0
+        assert [each for each in built.audit.kinds() if "block" in str(each)] == [
+            "blocked",
+            "unblocked",
+        ]
+
+    play(tmp_path, act)
+
+
+def test_agents_are_told_at_once(tmp_path: Path) -> None:
+    """The whole document comes along, with a higher version each time, also on the greeting."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web] = await register(local, entry_for(agent.id, "/web"))
+        async with following(agent, "blocks") as stream:
+            first = await told(stream)
+            assert decode(first.document).blocks == ()
+            made = await create_block(built.world, SYSTEM, wish(web.id, SubjectKind.ENTRY))
+            change = await told(stream)
+            assert change.version > first.version
+            blocks = Blocks(decode(change.document))
+            now = built.clock.now()
+            assert blocks.version == change.version
+            found = blocks.of_entry(web.id, WEB, now)
+            assert found is not None
+            assert (found.id, found.reason, found.who) == (made.block.id, "key leaked", "")
+            assert blocks.of_id(WEB, now) is None
+            await remove_block(built.world, SYSTEM, made.block.id)
+            last = await told(stream)
+            assert last.version > change.version
+            assert not Blocks(decode(last.document))
+        async with following(agent, "blocks", blocks=last.version) as stream:
+            built.clock.advance(5)
+            async with asyncio.timeout(PATIENCE):
+                assert (await stream.receive()).changed.topic == "entries"
+
+    play(tmp_path, act)
+
+
+def test_an_agent_that_knows_more_is_told_a_later_version_yet(tmp_path: Path) -> None:
+    """After a restored database or a clock that was set back, agents do not refuse what is new."""
+
+    async def act(built: House) -> None:
+        agent = await built.join()
+        version = built.world.known.blocks_told.value.document.version
+        async with following(agent, "blocks", blocks=version + 5000) as stream:
+            await told(stream)
+            await publish_blocks(built.world)
+            assert (await told(stream)).version == version + 5001
+        absurd = version + 2 * 24 * 3600 * 1000
+        async with following(agent, "blocks", blocks=absurd) as stream:
+            await told(stream)
+            await publish_blocks(built.world)
+            assert built.world.known.blocks_told.value.document.version == version + 5001
+
+    play(tmp_path, act)
+
+
+def test_blocked_serial_numbers_are_on_the_list_of_their_authority(tmp_path: Path) -> None:
+    """Every authority has a signed list, good as long as itself, empty while nothing is blocked."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web, api] = await register(local, entry_for(agent.id, "/web"), entry_for(agent.id, "/api"))
+        bundle = built.world.known.bundle.value
+        [(authority_id, crl)] = crls(built).items()
+        [authority] = bundle.x509_authorities
+        assert authority_id == authority.subject_key_id
+        assert crl.is_signature_valid(authority.public_key)
+        assert crl.next_update_utc is not None
+        assert crl.next_update_utc.timestamp() == authority.not_after
+        assert list(crl) == []
+        first, other = await x509_svid(agent, web.id), await x509_svid(agent, api.id)
+        await create_block(built.world, SYSTEM, wish(WEB))
+        assert revoked(built) == {serial_of(first)}
+        again = crls(built)[authority_id]
+        number = again.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        before = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        assert number > before
+        assert again.is_signature_valid(authority.public_key)
+        serial = f"{serial_of(other):x}"
+        await create_block(built.world, SYSTEM, wish(serial, SubjectKind.SERIAL))
+        assert revoked(built) == {serial_of(first), serial_of(other)}
+        document = built.world.known.blocks_told.value.document
+        assert set(document.serials) == {str(serial_of(other))}
+        # The identity itself is as good as before.
+        assert (await x509_svid(agent, api.id)).status.code == 0
+
+    play(tmp_path, act)
+
+
+def test_blocked_agent_is_cut_off_at_once(tmp_path: Path) -> None:
+    """Its stream ends, no call is answered, it cannot attest again; unblocked it goes on."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web] = await register(local, entry_for(agent.id, "/web"))
+        mine = await x509_svid(agent, web.id)
+        cast_out: list[frozenset[SpiffeId]] = []
+        built.world.follower.on_cast_out(cast_out.append)
+        async with following(agent, "blocks") as stream:
+            await told(stream)
+            made = await create_block(built.world, SYSTEM, wish(agent.id))
+            assert made.block.kind is SubjectKind.AGENT
+            assert (await told(stream, "standing")).document == b"blocked"
+            refusal = await refused(told(stream))
+            assert refusal.kind is Kind.DENIED
+            assert refusal.reason is None
+            assert "is blocked: key leaked" in refusal.detail
+        assert cast_out == [frozenset({agent.id})]
+        refusal = await refused(agent.client.call("Entry.GetAuthorizedEntries"))
+        assert refusal.kind is Kind.DENIED
+        assert serial_of(mine) in revoked(built)
+        assert agent.svid.serial in revoked(built)
+        told_now = built.world.known.blocks_told.value.document
+        assert str(agent.id) in told_now.spiffe_ids
+        await remove_block(built.world, SYSTEM, made.block.id)
+        await agent.client.call("Entry.GetAuthorizedEntries")
+
+    play(tmp_path, act)
+
+
+def test_blocked_selector_hits_entries_and_whoever_shows_it(tmp_path: Path) -> None:
+    """Entries that name it are blocked, later ones too; agents are told the selector itself."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web] = await register(local, entry_for(agent.id, "/web", "unix:uid:7"))
+        block = wish("unix:uid:7", SubjectKind.SELECTOR)
+        assert (await preview_block(built.world, SYSTEM, block)).outlook.entries[0].id == web.id
+        await create_block(built.world, SYSTEM, block)
+        assert (await x509_svid(agent, web.id)).status.code == 7
+        [api] = await register(local, entry_for(agent.id, "/api", "unix:uid:7"))
+        assert (await x509_svid(agent, api.id)).status.code == 7
+        await publish_blocks(built.world)
+        document = built.world.known.blocks_told.value.document
+        assert set(document.entries) == {web.id, api.id}
+        blocks = Blocks(document)
+        assert blocks.of_selectors([Selector("unix", "uid:7")], built.clock.now()) is not None
+
+    play(tmp_path, act)
+
+
+def test_one_token_is_blocked_by_its_id(tmp_path: Path) -> None:
+    """Agents are told its `jti`; the identity goes on, and so do its other tokens."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web] = await register(local, entry_for(agent.id, "/web"))
+        asked = svid_pb2.NewJWTSVIDRequest(entry_id=web.id, audience=["them"])
+        await agent.client.call("SVID.NewJWTSVID", asked)
+        page = await built.world.datastore.list_issued(IssuedFilter(kind=SvidKind.JWT))
+        [row] = page.items
+        await create_block(built.world, SYSTEM, wish(row.serial, SubjectKind.JTI))
+        assert set(built.world.known.blocks_told.value.document.jtis) == {row.serial}
+        await agent.client.call("SVID.NewJWTSVID", asked)
+
+    play(tmp_path, act)
+
+
+def test_what_hits_nothing_and_the_server_itself_are_refused(tmp_path: Path) -> None:
+    """A typing error is no block, and nobody locks everybody out."""
+
+    async def act(built: House) -> None:
+        world = built.world
+        nobody = wish("spiffe://example.org/nobody")
+        for attempt in (preview_block, create_block):
+            assert (await refused(attempt(world, SYSTEM, nobody))).kind is Kind.NOT_FOUND  # type: ignore[operator]
+            server = wish("spiffe://example.org/spire/server")
+            assert (await refused(attempt(world, SYSTEM, server))).kind is Kind.PRECONDITION  # type: ignore[operator]
+        own = await renew_server_identity(world)
+        serial = x509.load_der_x509_certificate(own.tls.chain[0]).serial_number
+        refusal = await refused(create_block(world, SYSTEM, wish(serial, SubjectKind.SERIAL)))
+        assert refusal.kind is Kind.PRECONDITION
+        assert len(world.known.blocks) == 0
+
+    play(tmp_path, act)
+
+
+def test_what_is_blocked_is_blocked_once(tmp_path: Path) -> None:
+    """The same again is refused, with the id of the block that is there."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        await register(local, entry_for(agent.id, "/web"))
+        made = await create_block(built.world, SYSTEM, wish(WEB))
+        refusal = await refused(create_block(built.world, SYSTEM, wish(WEB)))
+        assert (refusal.kind, refusal.value) == (Kind.EXISTS, made.block.id)
+
+    play(tmp_path, act)
+
+
+def test_a_block_ends_by_itself(tmp_path: Path) -> None:
+    """From its end on nothing is refused; then it is forgotten, told and audited."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web] = await register(local, entry_for(agent.id, "/web"))
+        end = int(built.clock.now()) + 100
+        await create_block(built.world, SYSTEM, wish(WEB, until=end))
+        assert (await x509_svid(agent, web.id)).status.code == 7
+        built.clock.advance(100)
+        assert (await x509_svid(agent, web.id)).status.code == 0
+        await publish_blocks(built.world)
+        assert built.world.known.blocks_told.value.document.blocks == ()
+        # The same may be blocked again, before the former block was swept away.
+        await create_block(built.world, SYSTEM, wish(WEB, until=end + 50))
+        built.clock.advance(100)
+        await end_blocks(built.world)
+        assert len(built.world.known.blocks) == 0
+        assert built.audit.kinds()[-1] == "block_ended"
+
+    play(tmp_path, act)
+
+
+def test_an_agent_without_blocks_does_not_get_the_entry(tmp_path: Path) -> None:
+    """What it cannot refuse is withheld; one that can is given it, so that it can say why."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        await register(local, entry_for(agent.id, "/web"))
+        asked = entry_pb2.GetAuthorizedEntriesRequest()
+        async with following(agent) as stream:
+            await told(stream, "entries")
+            await create_block(built.world, SYSTEM, wish(WEB))
+            await told(stream, "entries")
+            answer = await agent.client.call("Entry.GetAuthorizedEntries", asked)
+            assert list(answer.entries) == []
+        async with following(agent, "blocks") as stream:
+            await told(stream)
+            answer = await agent.client.call("Entry.GetAuthorizedEntries", asked)
+            assert len(answer.entries) == 1
+
+    play(tmp_path, act)
+
+
+def test_whoever_blocks_hears_who_enforces_it(tmp_path: Path) -> None:
+    """Agents that said so, that did not yet, that are away, and what those still hold."""
+
+    async def act(built: House) -> None:
+        agent, away, local = await built.join(), await built.join(), await built.local()
+        [web] = await register(local, entry_for(away.id, "/web"))
+        await x509_svid(away, web.id)
+        async with following(agent, "blocks") as stream:
+            await told(stream)
+            blocking = asyncio.ensure_future(create_block(built.world, SYSTEM, wish(WEB), wait=9))
+            change = await told(stream)
+            await stream.send(
+                follow_pb2.Up(applied=follow_pb2.Applied(topic="blocks", version=change.version))
+            )
+            async with asyncio.timeout(PATIENCE):
+                made = await blocking
+            assert made.reception is not None
+            assert made.reception.applied == (agent.id,)
+            assert made.reception.unreachable == (away.id,)
+            [holder] = made.outlook.holders
+            assert (holder.id, holder.connected, holder.svids) == (away.id, False, 1)
+            told_so = [each.who for each in made.outlook.remains()]
+            assert any(str(away.id) in each for each in told_so)
+            assert (await show_block(built.world, made.block.id)).reception is not None
+
+    play(tmp_path, act)
+
+
+def test_blocks_survive_a_restart(tmp_path: Path) -> None:
+    """A server that starts, or falls behind, knows what is blocked before it answers anybody."""
+
+    async def act(built: House) -> None:
+        agent, local, world = await built.join(), await built.local(), built.world
+        await register(local, entry_for(agent.id, "/web"))
+        await create_block(world, SYSTEM, wish(WEB))
+        known, streams = Known(world.trust_domain), Streams(1)
+        await Follower(world.datastore, known, streams, built.clock).load()
+        assert [each.subject for each in known.blocks] == [str(WEB)]
+        assert known.blocks_wanted.is_set()
+
+    play(tmp_path, act)

@@ -1,0 +1,85 @@
+"""Blocks over the REST API."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.unit.rest.desk import AWAY, WEB, Desk, at_desk, problem
+
+LEAK = {"subject": "spiffe://example.org/web", "reason": "key leaked"}
+
+
+async def registered(desk: Desk) -> dict[str, Any]:
+    made = await desk.ask("POST", "/v1/entries", WEB)
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+def test_a_block_is_previewed_made_shown_and_lifted(tmp_path: Path) -> None:
+    """The preview changes nothing; the block says what it hits; lifted, it is gone."""
+
+    async def act(desk: Desk) -> None:
+        entry = await registered(desk)
+        seen = await desk.ask("POST", "/v1/blocks?dry_run=true", LEAK)
+        assert seen.status_code == 200
+        assert seen.json()["dry_run"] is True
+        assert [each["id"] for each in seen.json()["hits"]["entries"]] == [entry["id"]]
+        assert (await desk.ask("GET", "/v1/blocks")).json()["items"] == []
+        made = await desk.ask("POST", "/v1/blocks?wait=0", LEAK)
+        assert made.status_code == 201
+        block = made.json()["block"]
+        assert (block["kind"], block["reason"], block["who"]) == (
+            "spiffe_id",
+            "key leaked",
+            "local uid 0",
+        )
+        assert made.json()["reception"]["waiting"] == []
+        assert (await desk.ask("GET", "/v1/blocks")).json()["items"] == [block]
+        shown = await desk.ask("GET", f"/v1/blocks/{block['id']}")
+        assert shown.json()["hits"]["entry_count"] == 1
+        problem(await desk.ask("POST", "/v1/blocks", LEAK), 409)
+        assert (await desk.ask("DELETE", f"/v1/blocks/{block['id']}")).status_code == 204
+        problem(await desk.ask("DELETE", f"/v1/blocks/{block['id']}"), 404)
+        problem(await desk.ask("GET", f"/v1/blocks/{block['id']}"), 404)
+
+    at_desk(tmp_path, act)
+
+
+def test_what_cannot_be_blocked_is_refused(tmp_path: Path) -> None:
+    """Nobody, the server itself, without a reason, of an unknown kind, over already."""
+
+    async def act(desk: Desk) -> None:
+        await registered(desk)
+        server = "spiffe://example.org/spire/server"
+        for change, status, field in (
+            ({"subject": "spiffe://example.org/nobody"}, 404, "subject"),
+            ({"subject": server}, 409, "subject"),
+            ({"subject": "nonsense"}, 400, "spiffe_id"),
+            ({"reason": " "}, 400, "reason"),
+            ({"kind": "weather"}, 400, "kind"),
+            ({"until": "2001-01-01T00:00:00Z"}, 400, "until"),
+            ({"kind": "serial", "subject": "zz"}, 400, "subject"),
+        ):
+            answer = await desk.ask("POST", "/v1/blocks", {**LEAK, **change})
+            assert problem(answer, status)["field"] == field, answer.text
+
+    at_desk(tmp_path, act)
+
+
+def test_blocking_is_a_scope_of_its_own(tmp_path: Path) -> None:
+    """Who may read blocks may not block, and who may register entries may do neither."""
+
+    async def act(desk: Desk) -> None:
+        await registered(desk)
+        reader = await desk.token("blocks:read")
+        writer = await desk.token("blocks:write")
+        other = await desk.token("entries:write", "entries:read")
+        for headers, read, write in ((reader, 200, 403), (writer, 403, 201), (other, 403, 403)):
+            seen = await desk.ask("GET", "/v1/blocks", peer=AWAY, headers=headers)
+            assert seen.status_code == read
+            made = await desk.ask("POST", "/v1/blocks", LEAK, peer=AWAY, headers=headers)
+            assert made.status_code == write
+        [block] = (await desk.ask("GET", "/v1/blocks")).json()["items"]
+        assert block["who"].startswith("token ")
+
+    at_desk(tmp_path, act)
