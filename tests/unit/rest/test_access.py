@@ -35,6 +35,7 @@ EVERY_ROUTE = [
     ("GET", "/v1/blocks", "blocks:read"),
     ("GET", "/v1/blocks/x", "blocks:read"),
     ("DELETE", "/v1/blocks/x", "blocks:write"),
+    ("GET", "/v1/identities/web", "identities:read"),
     ("GET", "/metrics", "metrics:read"),
     ("GET", "/openapi.json", "docs:read"),
     ("GET", "/docs", "docs:read"),
@@ -84,7 +85,12 @@ def test_every_route_is_known_here() -> None:
         if "/health/" not in path
     }
     described = {
-        (verb, path.replace("{token_id}", "x").replace("{block_id}", "x"))
+        (
+            verb,
+            path.replace("{token_id}", "x")
+            .replace("{block_id}", "x")
+            .replace("{spiffe_id}", "web"),
+        )
         for verb, path in described
     }
     assert described == {(verb, path) for verb, path, _ in EVERY_ROUTE}

@@ -1,8 +1,10 @@
 """Blocks over the REST API."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+from tests.doubles.clock import settle
 from tests.unit.rest.desk import AWAY, WEB, Desk, at_desk, problem
 
 LEAK = {"subject": "spiffe://example.org/web", "reason": "key leaked"}
@@ -81,5 +83,48 @@ def test_blocking_is_a_scope_of_its_own(tmp_path: Path) -> None:
             assert made.status_code == write
         [block] = (await desk.ask("GET", "/v1/blocks")).json()["items"]
         assert block["who"].startswith("token ")
+
+    at_desk(tmp_path, act)
+
+
+def test_an_identity_shows_how_it_stands(tmp_path: Path) -> None:
+    """Its entries, what lives, whether it is blocked; by its whole ID or its path alone."""
+
+    async def act(desk: Desk) -> None:
+        entry = await registered(desk)
+        for name in ("web", "spiffe://example.org/web", "spiffe:/example.org/web"):
+            shown = await desk.ask("GET", f"/v1/identities/{name}")
+            assert shown.status_code == 200, shown.text
+            found = shown.json()
+            assert (found["id"], found["standing"]) == (WEB["spiffe_id"], "good")
+            assert [each["id"] for each in found["entries"]] == [entry["id"]]
+            assert found["last_seen"] is None
+        problem(await desk.ask("GET", "/v1/identities/nobody"), 404)
+        problem(await desk.ask("GET", "/v1/identities/a//b"), 400)
+        await desk.ask("POST", "/v1/blocks", LEAK)
+        found = (await desk.ask("GET", "/v1/identities/web")).json()
+        assert (found["standing"], found["blocks"][0]["reason"]) == ("blocked", "key leaked")
+
+    at_desk(tmp_path, act)
+
+
+def test_an_identity_is_watched(tmp_path: Path) -> None:
+    """Whoever knows how it stands waits for what comes next, and is told of a block at once."""
+
+    async def act(desk: Desk) -> None:
+        await registered(desk)
+        tag = (await desk.ask("GET", "/v1/identities/web")).headers["etag"]
+        known = {"If-None-Match": tag}
+        same = await desk.ask("GET", "/v1/identities/web", headers=known)
+        assert (same.status_code, same.content) == (304, b"")
+        waiting = asyncio.ensure_future(
+            desk.ask("GET", "/v1/identities/web?wait=50", headers=known)
+        )
+        await settle()
+        await desk.ask("POST", "/v1/blocks", LEAK)
+        async with asyncio.timeout(5):
+            answer = await waiting
+        assert answer.json()["standing"] == "blocked"
+        assert answer.headers["etag"] != tag
 
     at_desk(tmp_path, act)

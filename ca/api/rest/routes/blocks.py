@@ -1,11 +1,13 @@
 """The kill switch: `/v1/blocks`, and what stands behind an identity: `/v1/identities`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response, Security
+from fastapi import APIRouter, Header, Query, Request, Response, Security
 
 from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.shapes.block import BlockDocument, BlockingDocument, NewBlock
+from ca.api.rest.shapes.identity import IdentityDocument
+from ca.api.rest.shapes.parsing import required
 from ca.api.rest.shapes.shape import Page
 from ca.operations.administration.administer_blocks import (
     LONGEST_WAIT,
@@ -15,7 +17,10 @@ from ca.operations.administration.administer_blocks import (
     remove_block,
     show_block,
 )
+from ca.operations.identity_standing import LONGEST_WATCH, identity_standing, watch_identity
+from ca.operations.world import World
 from ca.registry.api_token import Scope
+from finial.spiffe.identity import SpiffeId
 
 router = APIRouter(prefix="/v1", tags=["blocks"])
 
@@ -25,6 +30,10 @@ Wait = Annotated[
     float,
     Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait at most until agents enforce it."),
 ]
+
+
+Watcher = Annotated[Administrator, Security(authorized, scopes=[Scope.IDENTITIES_READ])]
+Watch = Annotated[float, Query(ge=0, le=LONGEST_WATCH, description="Seconds to wait at most.")]
 
 
 @router.post("/blocks", status_code=201, responses={200: {"model": BlockingDocument}})
@@ -66,3 +75,42 @@ async def get_block(request: Request, caller: Reader, block_id: str) -> Blocking
 async def unblock(request: Request, caller: Writer, block_id: str) -> None:
     """Lift a block; SVIDs of before that have not expired are good again."""
     await remove_block(world_of(request), caller.actor, block_id)
+
+
+@router.get(
+    "/identities/{spiffe_id:path}",
+    response_model=IdentityDocument,
+    responses={304: {"description": "Nothing has changed within the time."}},
+)
+async def get_identity(
+    *,
+    request: Request,
+    response: Response,
+    caller: Watcher,
+    spiffe_id: str,
+    wait: Watch = 0.0,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Any:
+    """Say how an identity stands: its entries, its live SVIDs, who holds them, its blocks.
+
+    To watch it, give the ETag of the last answer as `If-None-Match`, and how long to `wait` for
+    another answer; 304 says that there is none.
+    """
+    world = world_of(request)
+    subject = required("spiffe_id", _whole(world, spiffe_id), SpiffeId.parse)
+    found = await identity_standing(world, subject)
+    document = IdentityDocument.of(found)
+    if if_none_match == document.etag and wait:
+        document = IdentityDocument.of(await watch_identity(world, subject, found, wait))
+    if if_none_match == document.etag:
+        return Response(status_code=304, headers={"ETag": document.etag})
+    response.headers["ETag"] = document.etag
+    return document
+
+
+def _whole(world: World, text: str) -> str:
+    """A SPIFFE ID as it came, or one of this trust domain by its path alone."""
+    if text.startswith("spiffe:/"):
+        # Proxies make one slash of two.
+        return "spiffe://" + text.removeprefix("spiffe:").lstrip("/")
+    return f"{world.trust_domain.id}/{text}"

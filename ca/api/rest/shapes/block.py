@@ -10,6 +10,7 @@ from ca.api.rest.shapes.times import Instant, instant, seconds
 from ca.operations.administration.administer_blocks import Blocking, BlockWish, Reception
 from ca.registry.block.judge_block import MAX_REASON, MAX_SUBJECT
 from ca.registry.block.outlook import Holder, Outlook, Remainder
+from ca.registry.entry import Entry
 from finial.blocks import Block, SubjectKind
 
 SHOWN: int = 100
@@ -67,6 +68,11 @@ class HitEntry(Answer):
     spiffe_id: str
     parent_id: str
 
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Write a value as a document."""
+        return cls(id=entry.id, spiffe_id=str(entry.spiffe_id), parent_id=str(entry.parent_id))
+
 
 class HolderDocument(Answer):
     """An agent that obtained live SVIDs of what is hit."""
@@ -119,10 +125,7 @@ class HitsDocument(Answer):
         """Write a value as a document."""
         return cls(
             entry_count=len(outlook.entries),
-            entries=[
-                HitEntry(id=each.id, spiffe_id=str(each.spiffe_id), parent_id=str(each.parent_id))
-                for each in outlook.entries[:SHOWN]
-            ],
+            entries=[HitEntry.of(each) for each in outlook.entries[:SHOWN]],
             svid_count=len(outlook.svids),
             svids=[IssuedDocument.of(each) for each in outlook.svids[:SHOWN]],
             more=outlook.more,
