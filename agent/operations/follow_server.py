@@ -1,10 +1,12 @@
 """Being told by the server what changed, and doing something about it.
 
 Topics: `entries` (ask which), `bundle` (a SPIFFE bundle travels along), `federation` (ask for the
-bundles), `standing` (banned or evicted). What is not known is passed over: topics are open.
+bundles), `standing` (banned or evicted), and those whose documents are somebody's own matter.
+What is not known is passed over: topics are open.
 """
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 from agent.attestation.situation import STREAM
@@ -13,6 +15,7 @@ from agent.operations.explain_caller import Explaining
 from agent.operations.link import Link
 from agent.operations.member import Member
 from agent.operations.synchronise import ENTRIES, Synchronisation
+from agent.operations.topic import Topic
 from agent.upstream.following import Changed, Following, open_following
 from agent.upstream.servers import Servers
 from finial.runtime.clock import Clock
@@ -40,6 +43,7 @@ class Listener:
         *,
         explaining: Explaining,
         clock: Clock,
+        topics: Iterable[Topic] = (),
     ) -> None:
         self._trust_domain = trust_domain
         self._member = member
@@ -47,6 +51,7 @@ class Listener:
         self._link = link
         self._explaining = explaining
         self._clock = clock
+        self._topics = {each.name: each for each in topics}
         self._following: Following | None = None
 
     async def run(self, servers: Servers) -> None:
@@ -57,7 +62,9 @@ class Listener:
         try:
             async with open_following(servers) as stream:
                 following = self._following = Following(stream)
-                await following.hello({ENTRIES: self._link.synced_version})
+                held = {name: each.version for name, each in self._topics.items()}
+                versions = {ENTRIES: self._link.synced_version, **held}
+                await following.hello(versions, tuple(self._topics))
                 await following.report(ATTESTORS, self._explaining.attestors())
                 self._link.connected, self._link.fault = True, None
                 self._link.worked(STREAM)
@@ -91,6 +98,10 @@ class Listener:
         self._link.server_clock.heard(sent_at_ms, self._clock.now())
 
     def _told(self, changed: Changed) -> None:
+        topic = self._topics.get(changed.topic)
+        if topic is not None:
+            topic.told(changed)
+            return
         match changed.topic:
             case "entries":
                 self._link.ask(bundles=False, version=changed.version)

@@ -1,7 +1,7 @@
 """The stream by which a server of ours tells its agents what changed (`finial.agent.v1.Follow`)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -44,9 +44,11 @@ class Following:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
-    async def hello(self, versions: Mapping[str, int]) -> None:
-        """Say what we speak and which version of each topic we hold. Raises: Refusal."""
-        message = follow_pb2.Hello(protocol=PROTOCOL, capabilities=CAPABILITIES, versions=versions)
+    async def hello(self, versions: Mapping[str, int], topics: Sequence[str] = ()) -> None:
+        """Say what we speak, `topics` besides, and which versions we hold. Raises: Refusal."""
+        message = follow_pb2.Hello(
+            protocol=PROTOCOL, capabilities=(*CAPABILITIES, *topics), versions=versions
+        )
         await self._stream.send(follow_pb2.Up(hello=message))
 
     async def applied(self, topic: str, version: int) -> None:
