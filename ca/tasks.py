@@ -19,6 +19,7 @@ from ca.operations.prune import (
     prune_records,
 )
 from ca.operations.publish_blocks import publish_blocks
+from ca.operations.publish_policies import publish_policies
 from ca.operations.rotate_authority import rotate_authorities
 from ca.operations.server_identity import ServerIdentity, is_due, renew_server_identity
 from ca.operations.world import World
@@ -30,6 +31,7 @@ LONGEST_ROTATION_SLEEP: Final = 10.0
 LONGEST_IDENTITY_SLEEP: Final = 5.0
 SHORTEST_SLEEP: Final = 0.02
 LONGEST_BLOCKS_SLEEP: Final = 30.0
+BETWEEN_POLICIES: Final = 0.1
 LONGEST_QUIET: Final = 60.0
 BLOCKS_EVERY: Final = 300.0
 ENTRIES_EVERY: Final = 300.0
@@ -95,6 +97,15 @@ async def follow_blocks(world: World) -> None:
             await _until_wanted(world, world.known.blocks_wanted, _blocks_due(world))
     finally:
         stop()
+
+
+async def follow_policies(world: World) -> None:
+    """Tell agents who may call whom, whenever it may be other than before."""
+    while True:
+        await world.known.policies_wanted.wait()
+        await publish_policies(world)
+        # Many entries that come one by one are told together.
+        await world.clock.sleep(BETWEEN_POLICIES)
 
 
 async def prune_blocks(world: World) -> None:

@@ -146,6 +146,7 @@ def _start_tasks(
     supervisor.start("heartbeat", partial(tasks.heartbeat, world))
     supervisor.start("publish the bundle", partial(tasks.publish_bundle, world, path))
     supervisor.start("tell what is blocked", partial(tasks.follow_blocks, world))
+    supervisor.start("tell who may call whom", partial(tasks.follow_policies, world))
     supervisor.start("end blocks", partial(tasks.prune_blocks, world))
     supervisor.start("prune entries", partial(tasks.prune_entries, world))
     supervisor.start("prune the ledger", partial(tasks.prune_ledger, world))

@@ -20,6 +20,7 @@ from ca.datastore.join_tokens import JoinTokens
 from ca.datastore.ledger import Ledger
 from ca.datastore.migrations.migrate import migrate
 from ca.datastore.nodes import Nodes
+from ca.datastore.policies import Policies
 from ca.datastore.probe import Probe
 from ca.datastore.tables import facts
 from ca.datastore.usage import Usage
@@ -40,6 +41,7 @@ class Datastore(
     Usage,
     ApiTokens,
     Blocks,
+    Policies,
     Changes,
     Probe,
 ):

@@ -9,6 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ca.events.access_rules import (
+    CalleeModeSet,
+    CalleeModeUnset,
+    PolicyCreated,
+    PolicyDeleted,
+    PolicyUpdated,
+)
 from ca.events.locked_out import Blocked, BlockEnded, Unblocked
 from ca.events.subjects import (
     AttestedNode,
@@ -343,5 +350,10 @@ Event = (
     | Blocked
     | Unblocked
     | BlockEnded
+    | PolicyCreated
+    | PolicyUpdated
+    | PolicyDeleted
+    | CalleeModeSet
+    | CalleeModeUnset
     | CallRefused
 )

@@ -156,6 +156,59 @@ class LockedOut(Protocol):
         ...
 
 
+class WrittenPolicy(Protocol):
+    """The shape of a policy."""
+
+    @property
+    def id(self) -> str:
+        """The policy's id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def form(self) -> enum.Enum:
+        """How it is written."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it decides."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """How often it was changed."""
+        ...
+
+
+class SetMode(Protocol):
+    """The shape of a callee's mode."""
+
+    @property
+    def callee(self) -> object:
+        """Whose mode it is."""
+        ...
+
+    @property
+    def mode(self) -> enum.Enum:
+        """How much rules decide."""
+        ...
+
+    @property
+    def audit(self) -> enum.Enum:
+        """Which decisions are audited."""
+        ...
+
+
 def describe_entry(entry: RegisteredEntry) -> Mapping[str, object]:
     """Say which entry, and what it gives to whom."""
     return {
@@ -209,3 +262,20 @@ def describe_block(block: LockedOut) -> Mapping[str, object]:
         "since": block.since,
         "until": block.until,
     }
+
+
+def describe_policy(policy: WrittenPolicy) -> Mapping[str, object]:
+    """Say which policy, and what it says."""
+    return {
+        "policy_id": policy.id,
+        "name": policy.name,
+        "form": policy.form.value,
+        "text": policy.text,
+        "enabled": policy.enabled,
+        "revision": policy.revision,
+    }
+
+
+def describe_mode(mode: SetMode) -> Mapping[str, object]:
+    """Say which callee lets rules decide how much."""
+    return {"callee": str(mode.callee), "mode": mode.mode.value, "audit": mode.audit.value}

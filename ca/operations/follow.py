@@ -5,7 +5,8 @@ from itertools import islice
 from typing import Final
 
 from ca.operations.following.follower import blocks_change, bundle_change
-from ca.operations.following.streams import BLOCKS, BUNDLE, ENTRIES, AgentStream, Changed
+from ca.operations.following.streams import BLOCKS, BUNDLE, ENTRIES, POLICIES, AgentStream, Changed
+from ca.operations.publish_policies import tell_policies
 from ca.operations.world import World
 from ca.registry.selectors.fleet import read_report
 
@@ -42,6 +43,8 @@ def greet(
         stream.tell(bundle_change(known))
     if BLOCKS in stream.capabilities:
         _greet_blocks(world, stream, versions.get(BLOCKS, 0))
+    if POLICIES in stream.capabilities:
+        tell_policies(world, stream)
 
 
 def _greet_blocks(world: World, stream: AgentStream, held: int) -> None:

@@ -28,13 +28,15 @@ class PolicyDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Everything that decides on one node.
 
     `callees` names every identity that may be asked about, with its explicit mode. `attributes`
-    holds the values of identities that rules here speak of, by SPIFFE ID and name.
+    holds the values of identities that rules here speak of, by SPIFFE ID and name. `audit_all` are
+    the callees of which every decision is audited, not denials alone.
     """
 
     version: int
     callees: dict[str, Mode]
     policies: tuple[PolicyText, ...] = ()
     attributes: dict[str, dict[str, list[str]]] = {}
+    audit_all: tuple[str, ...] = ()
 
     def encoded(self) -> bytes:
         """Write the document as JSON, equal ones with equal bytes."""

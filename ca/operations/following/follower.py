@@ -100,6 +100,7 @@ class Follower:
         if Topic.BUNDLE in topics or Topic.FEDERATION in topics:
             bundles = await self._datastore.load_bundles()
         blocks = await self._datastore.load_blocks() if Topic.BLOCKS in topics else None
+        policies = await self._datastore.load_policies() if Topic.POLICIES in topics else None
         # From here on nobody else runs before memory is whole again.
         if bundles is not None:
             self._take_bundles(bundles, sequence)
@@ -108,6 +109,11 @@ class Follower:
         self._known.sequence = sequence
         if blocks is not None:
             self._known.blocks.replace(blocks)
+        if policies is not None:
+            self._known.policies.replace(*policies)
+        if policies is not None or nodes or ids:
+            self._known.attributes.forget()
+            self._known.policies_wanted.set()
         if blocks is not None or (self._known.blocks and (nodes or ids)):
             self._enforce_blocks(sequence)
         self._tell_entries(touched, nodes, ids, sequence)
@@ -123,9 +129,13 @@ class Follower:
         gone = {entry.id for entry in known.entries} - {entry.id for entry in entries}
         bundles = await self._datastore.load_bundles()
         blocks = await self._datastore.load_blocks()
+        policies = await self._datastore.load_policies()
         # From here on nobody else runs before memory is whole again.
         self._take_bundles(bundles, sequence)
         known.blocks.replace(blocks)
+        known.policies.replace(*policies)
+        known.attributes.forget()
+        known.policies_wanted.set()
         known.nodes.apply(nodes, map(SpiffeId.parse, gone_nodes))
         known.entries.apply(entries, gone)
         known.sequence = sequence

@@ -11,6 +11,8 @@ from ca.issuance.seal import SigningAuthority
 from ca.registry.block.block_index import BlockIndex
 from ca.registry.index import EntryIndex
 from ca.registry.nodes.node_index import NodeIndex
+from ca.registry.policy.attribute_table import AttributeTable
+from ca.registry.policy.policy_index import PolicyIndex
 from ca.registry.whereabouts.lately import Lately
 from finial.blocks import BlocksDocument, encode
 from finial.runtime.watch import Watch
@@ -41,7 +43,7 @@ class PublishedBlocks:
 
 
 class Known:
-    """Entries, nodes, blocks, bundles and keys.
+    """Entries, nodes, blocks, policies, bundles and keys.
 
     Only the follower, the rotation and whoever publishes write here. `blocks` is what is in force;
     `blocks_told` is what agents were told of it, which follows within moments of `blocks_wanted`.
@@ -52,6 +54,9 @@ class Known:
         self.entries = EntryIndex()
         self.nodes = NodeIndex()
         self.blocks = BlockIndex()
+        self.policies = PolicyIndex()
+        self.policies_wanted = asyncio.Event()
+        self.attributes = AttributeTable()
         self.blocks_told = Watch(PublishedBlocks.of(BlocksDocument(version=0)))
         self.blocks_wanted = asyncio.Event()
         self.blocks_floor = 0

@@ -28,6 +28,7 @@ BUNDLE: Final = "bundle"
 STANDING: Final = "standing"
 FEDERATION: Final = "federation"
 BLOCKS: Final = "blocks"
+POLICIES: Final = "policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ _HEARTBEAT = Heartbeat()
 
 
 class AgentStream:
-    """What one connected agent has yet to be told.
+    """What one connected agent has yet to be told; `digests` are of its own documents by topic.
 
     `serial` is the serial number of the SVID that it showed, and `expires_at` its end in Unix
     seconds.
@@ -76,6 +77,7 @@ class AgentStream:
         "agent",
         "applied",
         "capabilities",
+        "digests",
         "expires_at",
         "serial",
         "told",
@@ -88,6 +90,7 @@ class AgentStream:
         self.applied: dict[str, int] = {}
         self.told: dict[str, int] = {}
         self.capabilities: frozenset[str] = frozenset()
+        self.digests: dict[str, bytes] = {}
         self._changes: dict[str, Changed] = {}
         self._questions: deque[Question] = deque()
         self._beat = False
