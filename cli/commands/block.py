@@ -177,9 +177,7 @@ def _tell(made: dict[str, Any]) -> None:
     if made["reception"]:
         _tell_reception(made["reception"])
     for each in made["hits"]["remains"]:
-        click.echo(
-            f"still possible until {each['until']}: {plain(each['who'])}: {plain(each['what'])}"
-        )
+        click.echo(f"until {each['until']} {plain(each['who'])} {plain(each['what'])}")
 
 
 def _tell_hits(hits: dict[str, Any]) -> None:
@@ -200,8 +198,8 @@ def _tell_hits(hits: dict[str, Any]) -> None:
 def _tell_reception(reception: dict[str, Any]) -> None:
     listening = len(reception["applied"]) + len(reception["waiting"])
     click.echo(
-        f"refused at the server, and by {len(reception['applied'])} of "
-        f"{_many(listening, 'agent', 'agents')} that listen, after {reception['seconds']:.3f} s"
+        f"enforced by the server and {len(reception['applied'])} of {listening} agents "
+        f"that listen, after {reception['seconds']:.3f} s"
     )
     for name, what in (
         ("waiting", "has not said so yet"),

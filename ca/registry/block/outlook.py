@@ -56,23 +56,25 @@ class Outlook:
         x509, jwt = self.last(SvidKind.X509), self.last(SvidKind.JWT)
         if x509:
             yield Remainder(
-                "verifiers of mTLS that check neither the CRL nor with an agent",
-                "the X.509-SVIDs that were issued",
+                "verifiers of mTLS that look at no CRL and ask no agent",
+                "accept the X.509-SVIDs that were issued",
                 x509,
             )
         if jwt:
             yield Remainder(
-                "verifiers of tokens that know the bundle and do not ask an agent",
-                "the JWT-SVIDs that were issued",
+                "verifiers of tokens that know the bundle and ask no agent",
+                "accept the JWT-SVIDs that were issued",
                 jwt,
             )
         end = max(x509, jwt)
         for agent in self.unreachable if end else ():
-            yield Remainder(f"agent {agent}, which cannot be reached", self._away(agent), end)
+            why = "is blocked" if agent in self.blocked_agents else "cannot be reached"
+            yield Remainder(f"agent {agent}, which {why},", self._away(agent), end)
 
     def _away(self, agent: SpiffeId) -> str:
-        accepts = "them, shown by their holders"
-        return f"what it holds of them, and {accepts}" if self._holds(agent) else accepts
+        return (
+            "may give what it holds and let them pass" if self._holds(agent) else "lets them pass"
+        )
 
     def _holds(self, agent: SpiffeId) -> bool:
         return any(each.id == agent for each in self.holders)
@@ -80,7 +82,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """Who could still accept what; `until` is in Unix seconds."""
+    """Who could still do what, a sentence of two parts; `until` is in Unix seconds."""
 
     who: str
     what: str

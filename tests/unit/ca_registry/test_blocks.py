@@ -246,6 +246,9 @@ def test_outlook_says_who_could_still_accept_what() -> None:
     assert "mTLS" in mtls.who
     assert "what it holds" in holding.what
     assert "what it holds" not in away.what
+    assert "cannot be reached" in holding.who
+    cut = Outlook((), svids, holders, (A,), blocked_agents=(A,))
+    assert "is blocked" in list(cut.remains())[-1].who
 
 
 def test_outlook_over_nothing_is_empty() -> None:

@@ -96,7 +96,7 @@ class HolderDocument(Answer):
 
 
 class RemainderDocument(Answer):
-    """Who could still accept what, and until when."""
+    """Who could still do what, a sentence of two parts, and until when."""
 
     who: str
     what: str
