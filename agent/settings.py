@@ -1,6 +1,7 @@
 """The agent's configuration as frozen values; keys bear SPIRE's names where SPIRE has them.
 
-A file has a table `[agent]` and a table `[plugins.<type>.<name>]` for each plugin.
+A file has a table `[agent]`, with `[agent.sds]`, and a table `[plugins.<type>.<name>]` for each
+plugin.
 """
 
 import re
@@ -37,6 +38,32 @@ def _sha256(value: str) -> str | None:
 
 def _positive(value: float) -> str | None:
     return None if value > 0 else "is 0, and has to be longer"
+
+
+@dataclass(frozen=True, slots=True)
+class Sds:
+    """The table `[agent.sds]`: by which names an Envoy asks for what has no SPIFFE ID.
+
+    Without SPIFFE validation an Envoy gets a plain list of authorities to verify peers by, and
+    looks at no trust domain itself.
+    """
+
+    default_svid_name: str = "default"
+    default_bundle_name: str = "ROOTCA"
+    default_all_bundles_name: str = "ALL"
+    disable_spiffe_cert_validation: bool = False
+
+    def __post_init__(self) -> None:
+        names = {
+            "default_svid_name": self.default_svid_name,
+            "default_bundle_name": self.default_bundle_name,
+            "default_all_bundles_name": self.default_all_bundles_name,
+        }
+        for key, name in names.items():
+            if not name or name == "*" or name.startswith("spiffe://"):
+                raise ValueError(f"{key} is {name!r}, and no name of its own")
+        if len(set(names.values())) < len(names):
+            raise ValueError(f"{', '.join(names)} are not all different")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +106,7 @@ class Agent:
     attestation_timeout: Duration = setting(10.0, check=_positive)
     required_workload_attestors: tuple[str, ...] = ()
     hold: Duration = setting(30.0, check=_positive)
+    sds: Sds = field(default_factory=Sds)
     audit_log: Path | None = None
     metrics_file: Path | None = None
     log_level: Literal["debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"] = "info"

@@ -5,7 +5,7 @@ changes, or the first SVID in it expires, every stream of equal selectors shares
 """
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -144,18 +144,19 @@ class Answers:
     def _x509_bundles(self, view: View) -> bytes | None:
         """The own bundle and those of the caller's federated domains (WAPI-29)."""
         message = workload_pb2.X509BundlesResponse()
-        for bundle in self._bundles(view):
+        for bundle in self.bundles(view):
             message.bundles[str(bundle.trust_domain.id)] = bundle.x509_der
         return message.SerializeToString(deterministic=True) or None
 
     def _jwt_bundles(self, view: View) -> bytes | None:
         """The same as JWK Sets of JWT keys, also where a domain has none (WAPI-37, WAPI-47)."""
         message = workload_pb2.JWTBundlesResponse()
-        for bundle in self._bundles(view):
+        for bundle in self.bundles(view):
             message.bundles[str(bundle.trust_domain.id)] = render_jwks(bundle)
         return message.SerializeToString(deterministic=True) or None
 
-    def _bundles(self, view: View) -> Iterable[Bundle]:
+    def bundles(self, view: View) -> tuple[Bundle, ...]:
+        """What a caller with this view may verify others by, the own bundle first."""
         own = view.own_bundle
         if own is None and self._serve_strangers:
             own = self._holdings.value.own_bundle

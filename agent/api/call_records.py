@@ -38,16 +38,23 @@ class CallRecords:
         self._logged: dict[int, float] = {}
 
     def served(
-        self, call: Call[KernelPeer], findings: Findings, spiffe_ids: tuple[SpiffeId, ...]
+        self,
+        call: Call[KernelPeer],
+        findings: Findings,
+        spiffe_ids: tuple[SpiffeId, ...],
+        granted: tuple[SpiffeId, ...] = (),
     ) -> None:
         """Record before it is sent that a workload gets something.
+
+        `granted` is all that it has a right to, where that is more than what is sent to it.
 
         Raises: Refusal of kind UNAVAILABLE if it cannot be audited.
         """
         peer, method = call.peer, _name(call)
         event = WorkloadServed(Caller(peer.pid, peer.uid, peer.gid), method, spiffe_ids)
         self._journal.record_repeatable(event, (peer.pid, peer.uid, method, spiffe_ids))
-        self._memory.served(peer, method, findings.said, spiffe_ids, self._clock.now())
+        known = granted or spiffe_ids
+        self._memory.served(peer, method, findings.said, known, self._clock.now())
 
     def refused(
         self, call: Call[KernelPeer], refusal: Refusal, findings: Findings | None = None

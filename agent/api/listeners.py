@@ -1,7 +1,7 @@
 """The agent's two sockets: the workloads' and the operators'."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,8 @@ from finial.wire.status import Code
 WORKLOAD_MODE: Final = 0o777
 OPERATOR_MODE: Final = 0o666
 MAX_MESSAGE: Final = 64 * 1024
+MAX_WORKLOAD_MESSAGE: Final = 256 * 1024
+"""An Envoy lists its extensions in its first request: 60 KB, without its own configuration."""
 MAX_HELD: Final = 4 * 1024 * 1024
 """Bytes of unread requests that all calls of one uid may hold."""
 OPERATORS: Final = Limits(
@@ -63,8 +65,7 @@ class Listeners:
 
 def make_listeners(
     settings: Agent,
-    workload_api: Service,
-    introspection: Service,
+    workload_services: Sequence[Service],
     operator: Service,
     serving: Watch[Mapping[str, bool]],
     *,
@@ -82,7 +83,7 @@ def make_listeners(
     def identified(transport: asyncio.BaseTransport) -> KernelPeer:
         return identify(transport, records.unseen)
 
-    described = [workload_api, introspection, health(serving)]
+    described = [*workload_services, health(serving)]
     workload = Server(
         [*described, *reflection(described)],
         identify=identified,
@@ -125,7 +126,7 @@ def identify(
 
 def _limits(settings: Agent) -> Limits:
     return Limits(
-        max_message=MAX_MESSAGE,
+        max_message=MAX_WORKLOAD_MESSAGE,
         max_streams=settings.streams_per_connection,
         max_connections_per_key=settings.connections_per_uid,
         max_connections=room_for_connections(cost=2),

@@ -13,6 +13,10 @@ from agent.api.introspection import introspection
 from agent.api.jwt import JwtProfile
 from agent.api.listeners import Listeners, make_listeners
 from agent.api.operator import Operated, operator
+from agent.api.sds.rejections import Rejections
+from agent.api.sds.secrets import Secrets
+from agent.api.sds.service import secret_discovery
+from agent.api.sds.stream import Serving
 from agent.api.streams import Changes, Streaming
 from agent.api.workload_api import workload_api
 from agent.assemble.explaining import make_attesting
@@ -171,8 +175,10 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
     )
     listeners = make_listeners(
         ground.settings.agent,
-        _workload_api(ground, signing, records, attesting.attestation),
-        introspection(attesting.explaining),
+        [
+            *_workload_services(ground, signing, records, attesting.attestation),
+            introspection(attesting.explaining),
+        ],
         operator(operated),
         serving,
         gate=gate,
@@ -272,12 +278,13 @@ def _diagnosing(
     )
 
 
-def _workload_api(
+def _workload_services(
     ground: _Ground,
     signing: Signing,
     records: CallRecords,
     attestation: CallerAttestation,
-) -> Service:
+) -> tuple[Service, Service]:
+    """The Workload API and Envoy's secret discovery, over the same answers."""
     agent = ground.settings.agent
     answers = Answers(
         ground.holdings, ground.clock, serve_strangers=agent.allow_unauthenticated_verifiers
@@ -301,4 +308,14 @@ def _workload_api(
         ground.clock,
         frozenset(agent.allowed_foreign_jwt_claims),
     )
-    return workload_api(streaming, jwt)
+    serving = Serving(
+        Secrets(answers, ground.holdings, agent.sds),
+        attestation,
+        ground.subscriptions,
+        streaming.changes,
+        records,
+        Rejections(ground.journal, ground.measures, ground.clock),
+        ground.clock,
+        agent.hold,
+    )
+    return workload_api(streaming, jwt), secret_discovery(serving)

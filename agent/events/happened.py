@@ -91,6 +91,17 @@ class WorkloadServed:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretRejected:
+    """An Envoy did not take what it was sent, for the reason it gives."""
+
+    caller: Caller
+    method: str
+    names: tuple[str, ...]
+    version: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRefused:
     """A caller was told no; `explained_as` is the id under which the agent explains it."""
 
@@ -110,6 +121,7 @@ Event = (
     | TokenReceived
     | SigningFailed
     | WorkloadServed
+    | SecretRejected
     | CallRefused
 )
 

@@ -8,6 +8,7 @@ from agent.events.happened import (
     CallRefused,
     EntriesSynced,
     Event,
+    SecretRejected,
     SigningFailed,
     StandingLost,
     members,
@@ -51,7 +52,7 @@ def _outcome(event: Event) -> str:
     match event:
         case CallRefused():
             return "refused"
-        case SigningFailed() | StandingLost():
+        case SigningFailed() | StandingLost() | SecretRejected():
             return "failed"
         case _:
             return "done"

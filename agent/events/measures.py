@@ -30,6 +30,8 @@ class Measures:
         self._failed = metrics.counter("signing_failures", "SVIDs the server did not give.")
         self._served = metrics.counter("served", "Answers sent to workloads.", ("method",))
         self._refused = metrics.counter("refused", "Calls refused.", ("method", "kind"))
+        rejected = "Secrets that an Envoy did not take."
+        self._rejected = metrics.counter("secrets_rejected", rejected, ("method",))
         # Finding a labelled child costs more than counting.
         self._served_by: dict[str, Counter] = {}
         self._seconds_of: dict[tuple[str, int], Histogram] = {}
@@ -62,6 +64,10 @@ class Measures:
         if counter is None:
             counter = self._served_by[method] = self._served.labels(method)
         return counter
+
+    def secret_rejected(self, method: str) -> None:
+        """Note that an Envoy did not take what it was sent, however often it says so."""
+        self._rejected.labels(method).inc()
 
     def called(self, method: str, code: int, seconds: float) -> None:
         """Note a finished call; `method` is one that we serve, so that labels stay few."""

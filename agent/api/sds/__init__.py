@@ -1,0 +1,1 @@
+"""Envoy's secret discovery service: the same identities and bundles, in Envoy's words."""
