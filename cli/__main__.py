@@ -19,6 +19,7 @@ _COMMANDS = {
     "unblock": Later("cli.commands.block", "unblock", "lift a block"),
     "blocks": Later("cli.commands.block", "blocks", "list what is blocked"),
     "fetch": Later("cli.commands.fetch", "fetch", "fetch SVIDs and bundles, as a workload"),
+    "sidecar": Later("cli.commands.sidecar", "sidecar", "keep SVIDs as files for other programs"),
     "validate": Later("cli.commands.validate", "validate", "validate a JWT-SVID, as a workload"),
     "mint": Later("cli.commands.mint", "mint", "sign an SVID by hand"),
     "explain": Later("cli.commands.explain", "explain", "say why a process has no identity"),

@@ -1,6 +1,6 @@
 """The Workload API as a workload uses it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ class WorkloadApi:
         self._channel = channel
         self._timeout = timeout
 
-    async def x509_svids(self) -> AsyncIterator[Any]:
+    async def x509_svids(self) -> AsyncGenerator[Any, None]:
         """Yield the X509-SVIDs now and after each change.
 
         Raises: Refusal.
@@ -30,12 +30,12 @@ class WorkloadApi:
         async for answer in self._stream("FetchX509SVID", pb.X509SVIDRequest()):
             yield answer
 
-    async def x509_bundles(self) -> AsyncIterator[Any]:
+    async def x509_bundles(self) -> AsyncGenerator[Any, None]:
         """Yield the X.509 bundles now and after each change."""
         async for answer in self._stream("FetchX509Bundles", pb.X509BundlesRequest()):
             yield answer
 
-    async def jwt_bundles(self) -> AsyncIterator[Any]:
+    async def jwt_bundles(self) -> AsyncGenerator[Any, None]:
         """Yield the JWT bundles now and after each change."""
         async for answer in self._stream("FetchJWTBundles", pb.JWTBundlesRequest()):
             yield answer
@@ -54,7 +54,7 @@ class WorkloadApi:
         rpc = method(_SERVICE, name)
         return await self._channel.unary(rpc, request, timeout=self._timeout, metadata=_HEADER)
 
-    async def _stream(self, name: str, request: Any) -> AsyncIterator[Any]:
+    async def _stream(self, name: str, request: Any) -> AsyncGenerator[Any, None]:
         import asyncio
 
         stream = self._channel.stream(method(_SERVICE, name), metadata=_HEADER)

@@ -1,0 +1,143 @@
+"""Has a program read its files anew: a signal to the process of a pid file, or a command."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import stat
+from pathlib import Path
+from typing import Final
+
+from cli.sidecar.settings import SvidFiles
+from finial.runtime.reporting.logging import neutralise
+from finial.spiffe.refusal import Kind, Refusal
+
+_PROCESSES: Final = {"nginx": "nginx", "haproxy": "haproxy", "postgresql": "postgres"}
+_ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_MOST_OUTPUT: Final = 2000
+_LAST_WORDS: Final = 0.2
+_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+async def tell(wanted: SvidFiles) -> str:
+    """Have the program read its files anew, and say in words what was done.
+
+    A program that does not run has nothing to be told. Raises: Refusal of kind PRECONDITION.
+    """
+    if wanted.command:
+        return await _run(wanted.command, wanted.timeout)
+    if wanted.process_file is not None:
+        name = _PROCESSES.get(wanted.program, "")
+        return _send(wanted.process_file, wanted.signal_number, name)
+    return ""
+
+
+def judge_command(command: tuple[str, ...]) -> None:
+    """Make sure that a command can be run, and is nobody else's to change.
+
+    Raises: Refusal of kind PRECONDITION.
+    """
+    if not command:
+        return
+    program = Path(command[0])
+    try:
+        found = program.stat()
+    except OSError as fault:
+        raise _failed(f"{program} cannot be run: {fault.strerror}") from None
+    if not stat.S_ISREG(found.st_mode) or not os.access(program, os.X_OK):
+        raise _failed(f"{program} is no program that we may run")
+    if found.st_mode & _OTHERS or found.st_uid not in (0, os.geteuid()):
+        raise _failed(f"{program} can be changed by others, so it is not run")
+
+
+def _send(pid_file: Path, number: signal.Signals, name: str) -> str:
+    try:
+        pid, owner = _read_pid(pid_file)
+        process = os.pidfd_open(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return f"nobody to tell: no process runs that {pid_file} names"
+    try:
+        _judge_process(pid_file, pid, owner, name)
+        signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        return f"nobody to tell: no process runs that {pid_file} names"
+    except PermissionError:
+        raise _failed(
+            f"{number.name} to {name or 'the process'} {pid} is not permitted: run as its user"
+            " or as root, or give a command"
+        ) from None
+    finally:
+        os.close(process)
+    return f"sent {number.name} to {name or 'process'} {pid}"
+
+
+def _read_pid(pid_file: Path) -> tuple[int, int]:
+    try:
+        descriptor = os.open(pid_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
+        raise _failed(f"{pid_file} cannot be read: {fault.strerror}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_mode & _OTHERS:
+            raise _failed(f"{pid_file} can be written by others, so it is not believed")
+        # postmaster.pid has more lines; the first one is the process.
+        first = file.read(200).partition(b"\n")[0].strip()
+    if not first.isdigit() or not 1 < int(first) < 2**22 + 1:
+        raise _failed(f"{pid_file} names no process")
+    return int(first), found.st_uid
+
+
+def _judge_process(pid_file: Path, pid: int, owner: int, name: str) -> None:
+    """Believe a pid file of somebody else only about processes of their own."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    if owner not in (0, os.geteuid()) and int(fields["Uid"].split()[0]) != owner:
+        raise _failed(f"{pid_file} belongs to uid {owner}, and names a process of somebody else")
+    if name and fields["Name"] != name:
+        raise _failed(
+            f"{pid_file} names process {pid}, which is {neutralise(fields['Name'])!r}, not {name}"
+        )
+
+
+async def _run(command: tuple[str, ...], timeout: float) -> str:
+    judge_command(command)
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=_ENVIRONMENT,
+        cwd="/",
+        umask=0o022,
+        start_new_session=True,
+    )
+    said = bytearray()
+    listening = asyncio.create_task(_listen(process, said))
+    try:
+        async with asyncio.timeout(timeout):
+            status = await process.wait()
+            # What it left running in the background may hold its output open for ever.
+            await asyncio.wait({listening}, timeout=_LAST_WORDS)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise _failed(f"{command[0]} did not end within {timeout:g} s") from None
+    finally:
+        listening.cancel()
+    if status != 0:
+        words = neutralise(said.decode("utf-8", "replace").strip())
+        raise _failed(f"{command[0]} ended with status {status}: {words or 'it said nothing'}")
+    return f"ran {command[0]}"
+
+
+async def _listen(process: asyncio.subprocess.Process, said: bytearray) -> None:
+    assert process.stdout is not None
+    while chunk := await process.stdout.read(4096):
+        said += chunk[: _MOST_OUTPUT - len(said)]
+
+
+def _failed(detail: str) -> Refusal:
+    return Refusal(Kind.PRECONDITION, detail)
