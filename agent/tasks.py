@@ -14,6 +14,7 @@ from agent.attestation.situation import SIGNING, STREAM, SYNCHRONISATION
 from agent.cache.view import Holdings
 from agent.events.journal import Journal
 from agent.membership.standing import Phase, Step, remedy
+from agent.operations.enforce_blocks import BLOCKS, BlockEnforcement
 from agent.operations.follow_server import Listener
 from agent.operations.join import Joining
 from agent.operations.link import Link
@@ -49,6 +50,7 @@ class Tasks:
     listener: Listener
     sync: Synchronisation
     refresh: SvidRefresh
+    enforcement: BlockEnforcement
     subscriptions: Subscriptions
     holdings: Watch[Holdings]
     link: Link
@@ -79,6 +81,7 @@ class Tasks:
                 self.link.worked(step.value)
                 self.link.reached.set()
             except Refusal as refusal:
+                self.enforcement.heed(refusal)
                 self.member.heed(refusal)
                 self._judge_failure(step, refusal)
                 self.link.failed(step.value, refusal, self.clock.now())
@@ -150,6 +153,24 @@ class Tasks:
         finally:
             for stop in stops:
                 stop()
+
+    async def enforce_blocks(self) -> None:
+        """Bring what is blocked to open streams and to the disk, and let it end in time."""
+        failures, said = 0, 0
+        while True:
+            self.enforcement.unsettled.clear()
+            self.enforcement.pass_time()
+            try:
+                version = await self.enforcement.settle()
+                if version != said:
+                    await self.listener.applied(BLOCKS, version)
+                    failures, said = 0, version
+                    self.link.worked(BLOCKS)
+            except Refusal as refusal:
+                failures = await self._failed(BLOCKS, refusal, failures)
+                continue
+            seconds = self.enforcement.until_next_end()
+            await within(self.enforcement.unsettled.wait(), self.clock, seconds)
 
     async def report_status(self) -> None:
         """Tell the server our version, once; nobody minds if it does not listen (SPIRE BS-10)."""
@@ -229,6 +250,7 @@ class Tasks:
 
     async def _failed(self, what: str, refusal: Refusal, failures: int) -> int:
         self.link.failed(what, refusal, self.clock.now())
+        self.enforcement.heed(refusal)
         if self.member.heed(refusal):
             await self.clock.sleep(SHORTEST_WAIT)
             return failures

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from agent.cache.view import Holdings, Identity, View
+from agent.cache.view import Holdings, Identity, View, Withheld
 from agent.cache.x509_svids import HeldSvid
 from finial.runtime.clock import Clock
 from finial.runtime.watch import Watch
@@ -35,7 +35,7 @@ class Answer:
     """What one caller may be told now.
 
     `message` is a serialised response, or nothing where there is none to give yet; `entry_ids` are
-    the caller's entries, `pending` those that have no SVID yet.
+    the caller's entries, `pending` those that have no SVID yet, `withheld` what is blocked.
     """
 
     message: bytes | None
@@ -43,6 +43,7 @@ class Answer:
     pending: tuple[str, ...]
     spiffe_ids: tuple[SpiffeId, ...]
     valid_until: float
+    withheld: tuple[Withheld, ...] = ()
 
 
 class Answers:
@@ -106,6 +107,7 @@ class Answers:
             pending=view.pending if subject is Subject.X509_SVIDS else (),
             spiffe_ids=tuple(dict.fromkeys(each.spiffe_id for each in view.identities)),
             valid_until=view.valid_until,
+            withheld=view.withheld,
         )
 
     def _x509_svids(self, view: View) -> bytes | None:
@@ -115,7 +117,7 @@ class Answers:
         """
         if not view.signed or view.own_bundle is None or not view.own_bundle.x509_authorities:
             return None
-        rest = workload_pb2.X509SVIDResponse()
+        rest = workload_pb2.X509SVIDResponse(crl=view.crls)
         for bundle in view.federated:
             rest.federated_bundles[str(bundle.trust_domain.id)] = bundle.x509_der
         der = view.own_bundle.x509_der
@@ -146,6 +148,8 @@ class Answers:
         message = workload_pb2.X509BundlesResponse()
         for bundle in self.bundles(view):
             message.bundles[str(bundle.trust_domain.id)] = bundle.x509_der
+        if message.bundles:
+            message.crl.extend(view.crls)
         return message.SerializeToString(deterministic=True) or None
 
     def _jwt_bundles(self, view: View) -> bytes | None:

@@ -79,7 +79,10 @@ class CallRecords:
         if attempt.refusal and attempt.count == 1:
             self._log(attempt)
         caller = Caller(peer.pid, peer.uid, peer.gid)
-        event = CallRefused(caller, method, refusal.kind.value, refusal.detail, attempt.refusal)
+        block = refusal.block if isinstance(refusal, Unserved) else ""
+        event = CallRefused(
+            caller, method, refusal.kind.value, refusal.detail, attempt.refusal, block
+        )
         with contextlib.suppress(Refusal):
             self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
         return marked(refusal, attempt.refusal)

@@ -10,7 +10,7 @@ from agent.api.eager import eagerly
 from agent.api.streams import NOT_SYNCED
 from agent.cache.jwt_svids import TokenKey
 from agent.cache.view import Holdings, Identity
-from agent.operations.attest_caller import CallerAttestation, Findings
+from agent.operations.attest_caller import CallerAttestation, Findings, Unserved
 from agent.operations.fetch_jwt_svid import FetchJwtSvid
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer
@@ -80,7 +80,9 @@ class JwtProfile:
             granted = {each.entitlement.id for each in now.identities}
             tokens = [(each, token) for each, token in tokens if each.entitlement.id in granted]
         if not tokens:
-            raise findings.no_identity(request.spiffe_id if seen.identities else "")
+            withheld = (now if wanted is None else now.only(wanted)).withheld
+            asked_for = request.spiffe_id if seen.identities else ""
+            raise findings.no_identity(asked_for, withheld)
         response = workload_pb2.JWTSVIDResponse()
         for identity, token in tokens:
             response.svids.add(spiffe_id=str(identity.spiffe_id), svid=token, hint=identity.hint)
@@ -101,9 +103,22 @@ class JwtProfile:
         findings = call.caller = await self.attestation.attest(call.peer)
         bundles = self._bundles(self.answers.view(findings.selectors).federated)
         svid = verify_jwt(request.svid, request.audience, bundles, self.clock.now())
+        self._judge_blocked(svid, findings)
         response = workload_pb2.ValidateJWTSVIDResponse(spiffe_id=str(svid.id))
         response.claims.update(self._claims(svid))
         return response.SerializeToString()
+
+    def _judge_blocked(self, svid: JwtSvid, findings: Findings) -> None:
+        """Refuse a token that is as good as any, but for its subject or itself being blocked."""
+        blocks, now = self.holdings.value.blocks, self.clock.now()
+        block = blocks.of_id(svid.id, now) or blocks.of_jti(str(svid.claims.get("jti", "")), now)
+        if block is not None:
+            raise Unserved(
+                Kind.INVALID,
+                "the token is not accepted: it, or its subject, is blocked",
+                findings.said,
+                block=block.id,
+            )
 
     def _bundles(self, federated: Sequence[Bundle]) -> Mapping[TrustDomain, Bundle]:
         own = self.holdings.value.own_bundle

@@ -16,6 +16,7 @@ from agent.operations.diagnosing import Diagnosing
 from agent.operations.explain_caller import Explaining
 from agent.operations.link import Link
 from agent.operations.member import Member
+from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer
 from finial.runtime.watch import Watch
 from finial.spiffe.refusal import Kind, Refusal
@@ -37,6 +38,7 @@ class Operated:
     version: str
     diagnosing: Diagnosing
     explaining: Explaining
+    clock: Clock
 
 
 def operator(operated: Operated) -> Service:
@@ -112,7 +114,17 @@ def _everything(operated: Operated) -> operator_pb2.Status:
     status.x509_svids = len(holdings.svids)
     status.jwt_svids = len(operated.tokens)
     status.streams = operated.streams()
+    _blocked(operated, status)
     return status
+
+
+def _blocked(operated: Operated, status: operator_pb2.Status) -> None:
+    holdings, now = operated.holdings.value, operated.clock.now()
+    status.blocks_version = holdings.blocks.version
+    status.blocks = len(holdings.blocks.holding(now))
+    status.blocked_entries = len(holdings.blocked_entries(now))
+    if holdings.lockout is not None:
+        status.locked_out = holdings.lockout.reason or "the server says so"
 
 
 def _is_connected(operated: Operated) -> bool:

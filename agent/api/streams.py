@@ -102,7 +102,7 @@ class _Following:
             version = self._s.changes.version
             answer = self._s.answers.answer(self._subject, findings.selectors)
             if not answer.entry_ids and answer.message is None:
-                raise findings.no_identity()
+                raise findings.no_identity(withheld=answer.withheld)
             self._subscribe(answer)
             if self._is_held(answer, held_until):
                 await self._hold(version, held_until)

@@ -28,6 +28,7 @@ from agent.events.journal import Journal
 from agent.events.measures import Measures
 from agent.operations.attest_caller import CallerAttestation
 from agent.operations.diagnosing import Diagnosing
+from agent.operations.enforce_blocks import BlockEnforcement
 from agent.operations.explain_caller import Explaining
 from agent.operations.fetch_jwt_svid import FetchJwtSvid
 from agent.operations.follow_server import Listener
@@ -158,6 +159,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         refresh=refresh,
         explaining=attesting.explaining,
     )
+    tasks.enforcement.resume()
     tasks.sync.resume(is_member=member.identity is not None)
     serving: Watch[Mapping[str, bool]] = Watch({"": False, WORKLOAD_API: False})
     records = CallRecords(ground.journal, attesting.memory, ground.clock)
@@ -172,6 +174,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         ground.version,
         _diagnosing(ground, tasks, servers, attesting.attestation.attestors),
         attesting.explaining,
+        ground.clock,
     )
     listeners = make_listeners(
         ground.settings.agent,
@@ -203,11 +206,22 @@ def _tasks(
     explaining: Explaining,
 ) -> Tasks:
     agent = ground.settings.agent
+    topics = TopicFiles(agent.storage_dir)
     sync = Synchronisation(
         holdings=ground.holdings,
         tokens=ground.tokens,
         subscriptions=ground.subscriptions,
-        topics=TopicFiles(agent.storage_dir),
+        topics=topics,
+        link=ground.link,
+        journal=ground.journal,
+        clock=ground.clock,
+    )
+    enforcement = BlockEnforcement(
+        own_id=lambda: member.id,
+        holdings=ground.holdings,
+        published=ground.published,
+        tokens=ground.tokens,
+        topics=topics,
         link=ground.link,
         journal=ground.journal,
         clock=ground.clock,
@@ -234,9 +248,11 @@ def _tasks(
             ground.link,
             explaining=explaining,
             clock=ground.clock,
+            enforcement=enforcement,
         ),
         sync=sync,
         refresh=refresh,
+        enforcement=enforcement,
         subscriptions=ground.subscriptions,
         holdings=ground.holdings,
         link=ground.link,

@@ -99,6 +99,7 @@ def start_tasks(parts: Parts, supervisor: Supervisor) -> None:
     supervisor.start("synchronisation", tasks.synchronise)
     supervisor.start("stream of changes", tasks.follow)
     supervisor.start("workloads' SVIDs", tasks.keep_svids)
+    supervisor.start("blocks", tasks.enforce_blocks)
     supervisor.start("status report", tasks.report_status)
 
 
@@ -114,6 +115,20 @@ def _read_metrics(parts: Parts, metrics: Metrics) -> None:
     metrics.reading("entries", "Entries to serve.", lambda: len(holdings.value.entitlements))
     metrics.reading("held_x509_svids", "X.509-SVIDs held.", lambda: len(holdings.value.svids))
     metrics.reading("calls", "Calls of workloads that are open.", lambda: gate.open_calls)
+    clock = parts.tasks.clock
+    metrics.reading(
+        "blocks", "Blocks that hold.", lambda: len(holdings.value.blocks.holding(clock.now()))
+    )
+    metrics.reading(
+        "blocks_version",
+        "The version of what is blocked.",
+        lambda: holdings.value.blocks.version,
+    )
+    metrics.reading(
+        "locked_out",
+        "Whether this agent itself is blocked.",
+        lambda: holdings.value.lockout is not None,
+    )
     metrics.reading("connected", "Whether the server is followed.", parts.is_connected)
 
 

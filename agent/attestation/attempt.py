@@ -2,8 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from finial.explain.evidence import Said
+
+BLOCKED: Final = "no identity issued: the identity of the process is blocked"
+"""All that a caller is told of a block; why, since when and by which is for operators."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ whatever comes together.
 from collections.abc import Iterator
 from typing import Final
 
+from agent.attestation.attempt import BLOCKED
 from agent.attestation.reading import Reading
 from agent.attestation.situation import ATTESTATION
 from agent.cache.entitlement import Entitlement
@@ -95,8 +96,13 @@ def _matching(reading: Reading) -> Iterator[str]:
     if reading.lacks_what_it_asked_for:
         yield f"it asked for {attempt.asked_for}, and its entries grant {some(ids)}"
     yield from _blocked(reading)
-    if attempt.reason.startswith(NO_IDENTITY) and not reading.lacks_what_it_asked_for:
-        entry = reading.matches[0][0]
+    if not attempt.reason.startswith(NO_IDENTITY) or reading.lacks_what_it_asked_for:
+        return
+    if attempt.reason == BLOCKED:
+        if not any(state.block for _, state in reading.matches):
+            yield "its identity was blocked when it was refused, and is blocked no more"
+    elif reading.unblocked:
+        entry = reading.unblocked[0]
         since = span(reading.situation.now - attempt.last_at)
         yield (
             f"the entry {entry.id} for {entry.spiffe_id} matches by now: it came to this agent, or "

@@ -31,7 +31,12 @@ def fixes(reading: Reading) -> tuple[Fix, ...]:
     """Say what to do; nothing if the process is served."""
     attempt, situation = reading.attempt, reading.situation
     if not attempt.reason and reading.would_be_served:
-        return (*_attestors(reading), *_foreign(reading), *_clock(reading))
+        return (
+            *_attestors(reading),
+            *_unblocking(reading),
+            *_foreign(reading),
+            *_clock(reading),
+        )
     found = []
     if attempt.remedy:
         found.append(Fix(what=attempt.remedy))
@@ -85,10 +90,20 @@ def _matching(reading: Reading) -> Iterator[Fix]:
         ids = " or ".join(str(each.spiffe_id) for each, _ in reading.matches)
         yield Fix(what=f"let it ask for {ids}, or name no SPIFFE ID")
         yield _register(reading)
+    elif not reading.unblocked:
+        yield from _unblocking(reading)
     elif not reading.would_be_served:
         yield Fix(what="see why nothing is signed for it", command=DOCTOR)
     elif not any(reading.silent):
         yield Fix(what="let it ask again: it would be served now")
+
+
+def _unblocking(reading: Reading) -> Iterator[Fix]:
+    for block in dict.fromkeys(state.block for _, state in reading.matches if state.block):
+        yield Fix(
+            what=f"unblock {block.subject or 'this agent'}, if the reason for it is over",
+            command=f"finial unblock {shlex.quote(block.id or block.subject)}",
+        )
 
 
 def _unmatched(reading: Reading) -> Iterator[Fix]:

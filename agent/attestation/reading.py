@@ -29,8 +29,9 @@ class Reading:
     @cached_property
     def matches(self) -> tuple[tuple[Entitlement, State], ...]:
         """The entries that give the process an identity, the default one first."""
-        found = self.situation.holdings.entitlements.matching(self.evidence.selectors)
-        return tuple((each, self.situation.state(each)) for each in found)
+        selectors = self.evidence.selectors
+        found = self.situation.holdings.entitlements.matching(selectors)
+        return tuple((each, self.situation.state(each, selectors)) for each in found)
 
     @cached_property
     def near(self) -> tuple[Near[Entitlement], ...]:
@@ -38,6 +39,11 @@ class Reading:
         matching = {each.id for each, _ in self.matches}
         others = (e for e in self.situation.holdings.entitlements if e.id not in matching)
         return nearest(others, self.evidence, MOST_NEAR)
+
+    @property
+    def unblocked(self) -> tuple[Entitlement, ...]:
+        """Those of the matching entries that no administrator has blocked."""
+        return tuple(each for each, state in self.matches if state.block is None)
 
     @property
     def entries(self) -> int:

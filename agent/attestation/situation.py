@@ -1,16 +1,18 @@
 """What the agent knows of itself at the instant at which something is explained."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent.cache.entitlement import Entitlement
 from agent.cache.view import Holdings
 from agent.membership.standing import Phase
+from finial.blocks import Block
 from finial.explain.checkup import judge_clock, span
 from finial.explain.diagnosis import Diagnosis, Health
 from finial.explain.hiding import Grammars
 from finial.spiffe.identity import TrustDomain
+from finial.spiffe.selector import Selector
 
 ATTESTATION: Final = "attest"
 SYNCHRONISATION: Final = "the synchronisation"
@@ -28,10 +30,14 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What stands between an entry that matches and its SVID; `blocks` if nobody gets one now."""
+    """What stands between an entry that matches and its SVID; `blocks` if nobody gets one now.
+
+    `block` is what an administrator has blocked.
+    """
 
     words: str = ""
     blocks: bool = False
+    block: Block | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,14 @@ class Situation:
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     unsigned: Mapping[str, str] = field(default_factory=dict)
 
-    def state(self, entry: Entitlement) -> State:
-        """What stands in the way of an entry whose selectors are all there."""
+    def state(self, entry: Entitlement, selectors: Collection[Selector] = ()) -> State:
+        """What stands in the way of an entry whose selectors are all there.
+
+        `selectors` are the caller's, one of which may be blocked itself.
+        """
+        block = self.holdings.block_of(entry, selectors, self.now)
+        if block is not None:
+            return State(self._words(block), True, block)
         if entry.store_svid:
             return State("its SVID is for stores only (store_svid), not for workloads", True)
         bundle = self.holdings.own_bundle
@@ -67,6 +79,12 @@ class Situation:
         if svid is not None and svid.expires_at > self.now and svid.serves(entry):
             return State()
         return self._unsigned(entry)
+
+    def _words(self, block: Block) -> str:
+        what = "this agent" if block is self.holdings.lockout else "it"
+        named = f" (block {block.id})" if block.id else ""
+        why = f": {block.reason}" if block.reason else ""
+        return f"{what} has been blocked for {span(self.now - block.since)}{why}{named}"
 
     def _unsigned(self, entry: Entitlement) -> State:
         why = self.unsigned.get(entry.id)

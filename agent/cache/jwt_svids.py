@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from agent.cache.entitlement import Entitlement
+from finial.blocks import Blocks
 from finial.spiffe.identity import SpiffeId
 
 
@@ -32,6 +34,7 @@ class HeldToken:
     key_id: str
     expires_at: int
     renew_at: float
+    jti: str = ""
 
 
 class JwtSvids:
@@ -61,6 +64,22 @@ class JwtSvids:
         self._held.move_to_end(key)
         while len(self._held) > self._limit:
             self._held.popitem(last=False)
+
+    def drop_blocked(self, entitlements: Iterable[Entitlement], blocks: Blocks, now: float) -> None:
+        """Forget the tokens that are blocked: of an identity, of an entry, or by their own id.
+
+        A token does not say which of several entries of one SPIFFE ID it is of, so all go.
+        """
+        ids = {
+            e.spiffe_id for e in entitlements if blocks.of_entry(e.id, e.spiffe_id, now) is not None
+        }
+        for key, held in tuple(self._held.items()):
+            if key.spiffe_id in ids or blocks.of_jti(held.jti, now) is not None:
+                del self._held[key]
+
+    def clear(self) -> None:
+        """Forget all tokens."""
+        self._held.clear()
 
     def keep_only(self, ids: Collection[SpiffeId], key_ids: Collection[str]) -> None:
         """Forget the tokens of identities that are no longer ours, or signed by other keys."""

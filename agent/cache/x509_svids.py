@@ -6,13 +6,16 @@ The rules (SPIRE BC-01 to BC-05):
 - the others are made ahead, the oldest entries first, up to a limit; not those that decline it;
 - an SVID is replaced at the instant fixed on its receipt, and at once when its entry changed or
   its authority was tainted; until its successor is there it is served, as long as it is valid;
-- over the limit, those without a stream go, the longest unused first.
+- over the limit, those without a stream go, the longest unused first;
+- for an entry that is blocked nothing is kept and nothing asked; an SVID that is blocked itself is
+  replaced like one that is missing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from agent.cache.entitlement import Entitlement, Entitlements, by_age
+from finial.blocks import NOTHING_BLOCKED, Blocks
 from finial.spiffe.identity import SpiffeId
 
 
@@ -58,11 +61,13 @@ def plan(
     demand: Demand,
     tainted: Collection[str],
     now: float,
+    *,
+    blocks: Blocks = NOTHING_BLOCKED,
 ) -> Plan:
     """Compare what is held with what should be held."""
-    wanted = _wanted(entitlements, held, demand)
+    wanted = _wanted(_unblocked(entitlements, blocks, now), held, demand)
     drop = {i for i, svid in held.items() if i not in wanted or svid.expires_at <= now}
-    missing = [e for e in wanted.values() if _is_missing(e, held.get(e.id), now)]
+    missing = [e for e in wanted.values() if _is_missing(e, held.get(e.id), blocks, now)]
     missing.sort(key=lambda each: (each.id not in demand.subscribed, by_age(each)))
     absent = {each.id for each in missing}
     present = [(e, held[e.id]) for e in wanted.values() if e.id not in absent]
@@ -77,8 +82,16 @@ def next_instant(held: Iterable[HeldSvid], now: float) -> float | None:
     return min(instants, default=None)
 
 
+def _unblocked(
+    entitlements: Iterable[Entitlement], blocks: Blocks, now: float
+) -> Iterable[Entitlement]:
+    if not blocks:
+        return entitlements
+    return (e for e in entitlements if blocks.of_entry(e.id, e.spiffe_id, now) is None)
+
+
 def _wanted(
-    entitlements: Entitlements, held: Mapping[str, HeldSvid], demand: Demand
+    entitlements: Iterable[Entitlement], held: Mapping[str, HeldSvid], demand: Demand
 ) -> dict[str, Entitlement]:
     servable = [each for each in entitlements if each.is_servable]
     wanted = {each.id: each for each in servable if each.id in demand.subscribed}
@@ -92,8 +105,15 @@ def _may_be_kept(entitlement: Entitlement, held: Mapping[str, HeldSvid]) -> bool
     return entitlement.id in held or not entitlement.disable_x509_svid_prefetch
 
 
-def _is_missing(entitlement: Entitlement, svid: HeldSvid | None, now: float) -> bool:
-    return svid is None or svid.expires_at <= now or not svid.serves(entitlement)
+def _is_missing(
+    entitlement: Entitlement, svid: HeldSvid | None, blocks: Blocks, now: float
+) -> bool:
+    return (
+        svid is None
+        or svid.expires_at <= now
+        or not svid.serves(entitlement)
+        or blocks.of_serial(svid.serial, now) is not None
+    )
 
 
 def _is_due(entitlement: Entitlement, svid: HeldSvid, tainted: Collection[str], now: float) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from finial.blocks import Block
 from finial.spiffe.identity import SpiffeId
 
 
@@ -103,13 +104,47 @@ class SecretRejected:
 
 @dataclass(frozen=True, slots=True)
 class CallRefused:
-    """A caller was told no; `explained_as` is the id under which the agent explains it."""
+    """A caller was told no; `explained_as` is the id under which the agent explains it.
+
+    `block` is the id of the block that it met.
+    """
 
     caller: Caller
     method: str
     refusal: str
     detail: str
     explained_as: str = ""
+    block: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksEnforced:
+    """What is blocked took effect here: so many blocks hold, of which some are new.
+
+    `began` names the new ones, as far as they are not very many, `ended` the ids of those that do
+    not hold any more, `withheld` the entries of this agent that are given to nobody.
+    """
+
+    version: int
+    blocks: int
+    began: tuple[Block, ...]
+    ended: tuple[str, ...]
+    withheld: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLockedOut:
+    """The server has blocked this agent itself, which gives nothing to anybody from here on."""
+
+    agent_id: SpiffeId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReadmitted:
+    """The server speaks with this agent again after it was blocked."""
+
+    agent_id: SpiffeId | None
 
 
 Event = (
@@ -123,6 +158,9 @@ Event = (
     | WorkloadServed
     | SecretRejected
     | CallRefused
+    | BlocksEnforced
+    | AgentLockedOut
+    | AgentReadmitted
 )
 
 
@@ -137,6 +175,15 @@ def _plain(value: object) -> object:
             return str(value)
         case Caller():
             return {"pid": value.pid, "uid": value.uid, "gid": value.gid}
+        case Block():
+            return {
+                "id": value.id,
+                "kind": value.kind.value,
+                "subject": value.subject,
+                "reason": value.reason,
+                "since": value.since,
+                "until": value.until,
+            }
         case tuple():
             return [_plain(each) for each in value]
         case _:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from agent.events.happened import (
+    AgentLockedOut,
     CallRefused,
     EntriesSynced,
     Event,
@@ -52,7 +53,7 @@ def _outcome(event: Event) -> str:
     match event:
         case CallRefused():
             return "refused"
-        case SigningFailed() | StandingLost() | SecretRejected():
+        case SigningFailed() | StandingLost() | SecretRejected() | AgentLockedOut():
             return "failed"
         case _:
             return "done"

@@ -3,6 +3,8 @@
 from prometheus_client import Counter, Histogram
 
 from agent.events.happened import (
+    AgentLockedOut,
+    BlocksEnforced,
     CallRefused,
     EntriesSynced,
     Event,
@@ -32,6 +34,9 @@ class Measures:
         self._refused = metrics.counter("refused", "Calls refused.", ("method", "kind"))
         rejected = "Secrets that an Envoy did not take."
         self._rejected = metrics.counter("secrets_rejected", rejected, ("method",))
+        self._blocks = metrics.counter("blocks_changes", "Changes of what is blocked.")
+        self._blocked = metrics.counter("blocked", "Calls refused by a block.", ("method",))
+        self._lockouts = metrics.counter("lockouts", "Times the agent itself was blocked.")
         # Finding a labelled child costs more than counting.
         self._served_by: dict[str, Counter] = {}
         self._seconds_of: dict[tuple[str, int], Histogram] = {}
@@ -39,6 +44,7 @@ class Measures:
 
     def observe(self, event: Event) -> None:
         """Count one event."""
+        self._observe_block(event)
         match event:
             case NodeAttested():
                 self._attested.inc()
@@ -58,6 +64,15 @@ class Measures:
                 self._serving(event.method).inc()
             case CallRefused():
                 self._refused.labels(event.method, event.refusal).inc()
+
+    def _observe_block(self, event: Event) -> None:
+        match event:
+            case CallRefused() if event.block:
+                self._blocked.labels(event.method).inc()
+            case BlocksEnforced():
+                self._blocks.inc()
+            case AgentLockedOut():
+                self._lockouts.inc()
 
     def _serving(self, method: str) -> Counter:
         counter = self._served_by.get(method)

@@ -13,9 +13,13 @@ The rules (SPIRE 7.12, BR-01 to BR-06):
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Final
 
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Reason
+
+_SAME: Final = frozenset({Reason.UNKNOWN, Reason.AGENT_BLOCKED})
+"""Reasons that leave us who we are: a block is lifted again, and our SVID with it."""
 
 
 class Phase(enum.Enum):
@@ -65,7 +69,7 @@ class Standing:
         """After the server denied us for that reason (SPIRE BR-05)."""
         if reason is Reason.AGENT_BANNED:
             return Standing(Phase.BANNED)
-        if reason is Reason.UNKNOWN or self.phase is not Phase.ATTESTED:
+        if reason in _SAME or self.phase is not Phase.ATTESTED:
             return self
         return self._without_svid()
 

@@ -15,6 +15,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from agent.attestation.attempt import BLOCKED
+from agent.cache.view import Withheld
 from attestors.contract import Attested, Failed, Finding, NotApplicable, Process, WorkloadAttestor
 from finial.explain.evidence import ATTESTED, DENIED, FAILED, NOT_APPLICABLE, Said
 from finial.runtime.clock import Clock
@@ -34,11 +36,14 @@ class Findings:
     said: tuple[Said, ...] = field(default=(), compare=False)
     failures: tuple[str, ...] = ()
 
-    def no_identity(self, asked_for: str = "") -> Refusal:
+    def no_identity(self, asked_for: str = "", withheld: Sequence[Withheld] = ()) -> Refusal:
         """Why a caller with these findings and without a matching entry gets nothing.
 
-        `asked_for` is a SPIFFE ID that it named, though it has others.
+        `asked_for` is a SPIFFE ID that it named, though it has others; `withheld` what it would
+        have, were it not blocked. Why it is blocked is not for the caller to know.
         """
+        if withheld:
+            return Unserved(Kind.DENIED, BLOCKED, self.said, asked_for, withheld[0].block.id)
         if self.failures:
             return unattested(f"{' and '.join(self.failures)} failed", self.said)
         why = (
@@ -52,15 +57,22 @@ class Findings:
 class Unserved(Refusal):
     """The refusal of a caller, with what there is to explain it: what was said, what it asked for.
 
-    The caller is told which attestor failed. What that met with is the node's business.
+    The caller is told which attestor failed. What that met with is the node's business, and so is
+    `block`, the id of the block that it met.
     """
 
     def __init__(
-        self, kind: Kind, detail: str, said: tuple[Said, ...] = (), asked_for: str = ""
+        self,
+        kind: Kind,
+        detail: str,
+        said: tuple[Said, ...] = (),
+        asked_for: str = "",
+        block: str = "",
     ) -> None:
         super().__init__(kind, detail)
         self.said = said
         self.asked_for = asked_for
+        self.block = block
 
 
 def unattested(why: str, said: tuple[Said, ...], kind: Kind = Kind.UNAVAILABLE) -> Unserved:

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,6 +21,8 @@ from finial.runtime.entropy import Entropy
 from finial.spiffe.jwt_svid import JwtSvid
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.validity import renew_at
+
+log = logging.getLogger("finial.agent.tokens")
 
 TAKEN_AWAY: Final = frozenset({Kind.NOT_FOUND, Kind.DENIED})
 """How a server refuses what is no longer ours to hand out, also from memory."""
@@ -78,7 +81,8 @@ class FetchJwtSvid:
         now = self._clock.now()
         begins = max(svid.issued_at, int(now))
         at = renew_at(begins, svid.expires_at, self._entropy.between(-1.0, 1.0))
-        self._kept.store(key, HeldToken(svid.token, svid.key_id, svid.expires_at, at))
+        jti = str(svid.claims.get("jti", ""))
+        self._kept.store(key, HeldToken(svid.token, svid.key_id, svid.expires_at, at, jti))
         return svid.token
 
     async def _sign(self, entitlement: Entitlement, audience: Sequence[str]) -> JwtSvid:
@@ -96,4 +100,8 @@ def _told(refusal: Refusal) -> Refusal:
     """What a workload is told when there is no token for it."""
     if refusal.kind is Kind.UNIMPLEMENTED:
         return refusal
+    if refusal.kind is Kind.DENIED:
+        # Why, such as a block's reason, is for operators.
+        log.warning("no JWT-SVID: %s", refusal)
+        return Refusal(Kind.UNAVAILABLE, "the server denies it a JWT-SVID")
     return Refusal(Kind.UNAVAILABLE, f"the server gave no JWT-SVID: {refusal.detail}")

@@ -1,8 +1,8 @@
 """Being told by the server what changed, and doing something about it.
 
 Topics: `entries` (ask which), `bundle` (a SPIFFE bundle travels along), `federation` (ask for the
-bundles), `standing` (banned or evicted), and those whose documents are somebody's own matter.
-What is not known is passed over: topics are open.
+bundles), `standing` (banned, evicted or blocked), and those whose documents are somebody's own
+matter. What is not known is passed over: topics are open.
 """
 
 import logging
@@ -11,6 +11,7 @@ from typing import Final
 
 from agent.attestation.situation import STREAM
 from agent.operations.answer_questions import Answering
+from agent.operations.enforce_blocks import BLOCKS, BlockEnforcement
 from agent.operations.explain_caller import Explaining
 from agent.operations.link import Link
 from agent.operations.member import Member
@@ -43,6 +44,7 @@ class Listener:
         *,
         explaining: Explaining,
         clock: Clock,
+        enforcement: BlockEnforcement,
         topics: Iterable[Topic] = (),
     ) -> None:
         self._trust_domain = trust_domain
@@ -51,7 +53,9 @@ class Listener:
         self._link = link
         self._explaining = explaining
         self._clock = clock
-        self._topics = {each.name: each for each in topics}
+        self._enforcement = enforcement
+        self._topics: dict[str, Topic] = {each.name: each for each in (enforcement, *topics)}
+        self._cut = False
         self._following: Following | None = None
 
     async def run(self, servers: Servers) -> None:
@@ -62,9 +66,11 @@ class Listener:
         try:
             async with open_following(servers) as stream:
                 following = self._following = Following(stream)
-                held = {name: each.version for name, each in self._topics.items()}
+                self._cut = False
+                held = {name: each.version for name, each in self._topics.items() if each.version}
                 versions = {ENTRIES: self._link.synced_version, **held}
                 await following.hello(versions, tuple(self._topics))
+                await self.applied(BLOCKS, self._enforcement.settled)
                 await following.report(ATTESTORS, self._explaining.attestors())
                 self._link.connected, self._link.fault = True, None
                 self._link.worked(STREAM)
@@ -96,8 +102,16 @@ class Listener:
 
     def _beat(self, sent_at_ms: int) -> None:
         self._link.server_clock.heard(sent_at_ms, self._clock.now())
+        self._spoken()
+
+    def _spoken(self) -> None:
+        """The server speaks with us, so it lets us in; but not if it cuts this very stream."""
+        if not self._cut:
+            self._enforcement.readmitted()
 
     def _told(self, changed: Changed) -> None:
+        if changed.topic != STANDING:
+            self._spoken()
         topic = self._topics.get(changed.topic)
         if topic is not None:
             topic.told(changed)
@@ -126,6 +140,9 @@ class Listener:
         self._link.ask(bundles=True)
 
     def _standing(self, document: bytes) -> None:
+        if bytes(document) == b"blocked":
+            self._cut = True
+            self._enforcement.lock_out()
         reason = _STANDINGS.get(bytes(document))
         if reason is not None:
             self._member.told(reason)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agent.cache.entitlement import Entitlement
+from agent.cache.entitlement import Entitlement, Entitlements
 from agent.cache.view import Holdings
 from agent.cache.x509_svids import HeldSvid, next_instant, plan
 from agent.events.happened import SigningFailed, SvidReceived
@@ -91,7 +91,9 @@ class SvidRefresh:
     def _due(self) -> tuple[str, ...]:
         holdings, now = self._holdings.value, self._clock.now()
         demand = self._subscriptions.demand()
-        found = plan(holdings.entitlements, holdings.svids, demand, tainted(holdings), now)
+        entitlements = holdings.entitlements if holdings.lockout is None else Entitlements()
+        marked = tainted(holdings)
+        found = plan(entitlements, holdings.svids, demand, marked, now, blocks=holdings.blocks)
         if found.drop:
             kept = {i: svid for i, svid in holdings.svids.items() if i not in found.drop}
             self._holdings.set(replace(holdings, svids=kept))

@@ -39,6 +39,19 @@ class Blocks:
         """All of them, also those that have ended since."""
         return self._document.blocks
 
+    @property
+    def is_shortened(self) -> bool:
+        """Whether not every blocked serial number and JWT id is named."""
+        return self._document.shortened
+
+    def holding(self, now: float) -> tuple[Block, ...]:
+        """Those that are in force."""
+        return tuple(each for each in self.blocks if each.holds(now))
+
+    def next_end(self, now: float) -> int:
+        """When the next of them ends by itself, in Unix seconds; 0 if none does."""
+        return min((each.until for each in self.blocks if each.until > now), default=0)
+
     def of_id(self, spiffe_id: SpiffeId, now: float) -> Block | None:
         """What blocks an identity: a workload's, an agent's, a federated one."""
         return self._holding(self._document.spiffe_ids, str(spiffe_id), now)

@@ -22,7 +22,10 @@ class Kind(enum.Enum):
 
 
 class Reason(enum.Enum):
-    """What an agent that was denied has to do about it (SPIRE's PermissionDeniedDetails)."""
+    """What an agent that was denied has to do about it (SPIRE's PermissionDeniedDetails).
+
+    From 100 on the reasons are ours; a SPIRE agent that does not know them tries again later.
+    """
 
     UNKNOWN = 0
     AGENT_EXPIRED = 1
@@ -30,6 +33,7 @@ class Reason(enum.Enum):
     AGENT_NOT_ACTIVE = 3
     AGENT_BANNED = 4
     AGENT_MUST_REATTEST = 5
+    AGENT_BLOCKED = 100
 
 
 class Refusal(Exception):

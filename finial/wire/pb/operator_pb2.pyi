@@ -46,7 +46,7 @@ class Diagnoses(_message.Message):
     def __init__(self, document: _Optional[bytes] = ...) -> None: ...
 
 class Status(_message.Message):
-    __slots__ = ("agent_id", "trust_domain", "svid_expires_at", "svid_serial", "server_address", "connected", "last_sync", "entries", "x509_svids", "jwt_svids", "streams", "version", "synced")
+    __slots__ = ("agent_id", "trust_domain", "svid_expires_at", "svid_serial", "server_address", "connected", "last_sync", "entries", "x509_svids", "jwt_svids", "streams", "version", "synced", "blocks_version", "blocks", "blocked_entries", "locked_out")
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     SVID_EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,10 @@ class Status(_message.Message):
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SYNCED_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    LOCKED_OUT_FIELD_NUMBER: _ClassVar[int]
     agent_id: str
     trust_domain: str
     svid_expires_at: int
@@ -73,4 +77,8 @@ class Status(_message.Message):
     streams: int
     version: str
     synced: bool
-    def __init__(self, agent_id: _Optional[str] = ..., trust_domain: _Optional[str] = ..., svid_expires_at: _Optional[int] = ..., svid_serial: _Optional[str] = ..., server_address: _Optional[str] = ..., connected: _Optional[bool] = ..., last_sync: _Optional[int] = ..., entries: _Optional[int] = ..., x509_svids: _Optional[int] = ..., jwt_svids: _Optional[int] = ..., streams: _Optional[int] = ..., version: _Optional[str] = ..., synced: _Optional[bool] = ...) -> None: ...
+    blocks_version: int
+    blocks: int
+    blocked_entries: int
+    locked_out: str
+    def __init__(self, agent_id: _Optional[str] = ..., trust_domain: _Optional[str] = ..., svid_expires_at: _Optional[int] = ..., svid_serial: _Optional[str] = ..., server_address: _Optional[str] = ..., connected: _Optional[bool] = ..., last_sync: _Optional[int] = ..., entries: _Optional[int] = ..., x509_svids: _Optional[int] = ..., jwt_svids: _Optional[int] = ..., streams: _Optional[int] = ..., version: _Optional[str] = ..., synced: _Optional[bool] = ..., blocks_version: _Optional[int] = ..., blocks: _Optional[int] = ..., blocked_entries: _Optional[int] = ..., locked_out: _Optional[str] = ...) -> None: ...

@@ -345,12 +345,14 @@ class PermissionDeniedDetails(_message.Message):
         AGENT_NOT_ACTIVE: _ClassVar[PermissionDeniedDetails.Reason]
         AGENT_BANNED: _ClassVar[PermissionDeniedDetails.Reason]
         AGENT_MUST_REATTEST: _ClassVar[PermissionDeniedDetails.Reason]
+        AGENT_BLOCKED: _ClassVar[PermissionDeniedDetails.Reason]
     UNKNOWN: PermissionDeniedDetails.Reason
     AGENT_EXPIRED: PermissionDeniedDetails.Reason
     AGENT_NOT_ATTESTED: PermissionDeniedDetails.Reason
     AGENT_NOT_ACTIVE: PermissionDeniedDetails.Reason
     AGENT_BANNED: PermissionDeniedDetails.Reason
     AGENT_MUST_REATTEST: PermissionDeniedDetails.Reason
+    AGENT_BLOCKED: PermissionDeniedDetails.Reason
     REASON_FIELD_NUMBER: _ClassVar[int]
     reason: PermissionDeniedDetails.Reason
     def __init__(self, reason: _Optional[_Union[PermissionDeniedDetails.Reason, str]] = ...) -> None: ...

@@ -1,0 +1,385 @@
+"""What is blocked at an agent: taken away at once, refused, explained, and given back."""
+
+import asyncio
+import json
+
+from finial.blocks import Block, BlocksDocument, Crl, SubjectKind, encode
+from finial.spiffe.refusal import Kind, Reason, Refusal
+from tests.doubles.blocked import LEAKED, blocking
+from tests.doubles.running_agent import RunningAgent, Scene, never, soon, until, until_in_time
+from tests.flows.agent_explanations import about_me, explained, id_of
+from tests.flows.agent_scenes import ME, play, refused
+from tests.flows.test_agent_jwt import claims, fetch, validate
+
+WEB = "spiffe://example.org/web"
+LIST = Crl("aabb", b"\x30\x03crl", 2_000_000_000)
+NO_WORD = "no identity issued: the identity of the process is blocked"
+
+
+def tell(played: Scene, document: BlocksDocument) -> None:
+    played.server.tell("blocks", document.version, encode(document))
+
+
+def version(agent: RunningAgent) -> int:
+    return agent.parts.tasks.holdings.value.blocks.version
+
+
+def applied(played: Scene) -> list[int]:
+    ups = (up.applied for up in played.server.ups if up.HasField("applied"))
+    return [each.version for each in ups if each.topic == "blocks"]
+
+
+async def told(played: Scene, agent: RunningAgent, document: BlocksDocument) -> None:
+    """Tell it, and wait until the agent says that it is in force."""
+    tell(played, document)
+    await until(lambda: document.version in applied(played))
+
+
+def test_the_last_identity_blocked_ends_open_streams() -> None:
+    """WAPI-28, WAPI-56: within one push every stream of a blocked identity ends in a denial."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with (
+            played.agent() as agent,
+            agent.open() as svids,
+            agent.open("FetchX509Bundles") as bundles,
+            agent.open("FetchJWTBundles") as jwt_bundles,
+        ):
+            streams = (svids, bundles, jwt_bundles)
+            for stream in streams:
+                await soon(stream.receive())
+            tell(played, blocking(spiffe_ids=WEB))
+            for stream in streams:
+                refusal = await refused(stream.receive())
+                assert (refusal.kind, refusal.detail.startswith(NO_WORD)) == (Kind.DENIED, True)
+                assert LEAKED.reason not in refusal.detail
+            await until(lambda: applied(played) == [1])
+            assert agent.parts.tasks.holdings.value.svids == {}
+
+    play(act)
+
+
+def test_one_of_two_identities_leaves_an_open_stream() -> None:
+    """WAPI-56: what is not blocked goes on as it was; an entry, too, may be blocked."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        played.server.entry("b", "/db", ME)
+        async with played.agent() as agent, agent.open() as stream:
+            before = await soon(stream.receive())
+            tell(played, blocking(entries="a"))
+            after = await soon(stream.receive())
+            assert list(after.svids) == [before.svids[1]]
+            await never(stream)
+
+    play(act)
+
+
+def test_it_is_in_force_when_the_server_hears_that_it_is() -> None:
+    """What open streams lost, and what the disk has, comes before `applied`; no time has to pass."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent, agent.open() as stream:
+            await soon(stream.receive())
+            before = played.clock.monotonic()
+            await told(played, agent, blocking(spiffe_ids=WEB))
+            assert agent.parts.tasks.enforcement.settled == 1
+            stored = json.loads((played.folder / "d/private/agent/topic-blocks.json").read_text())
+            assert stored["version"] == 1
+            await refused(stream.receive())
+            assert played.clock.monotonic() == before
+
+    play(act)
+
+
+def test_blocked_tokens_are_neither_given_nor_accepted() -> None:
+    """A kept token is dropped, a new one refused, and ValidateJWTSVID accepts none (WAPI-41)."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        played.server.entry("b", "/db", ME)
+        async with played.agent() as agent:
+            [web, db] = (await fetch(agent, "x")).svids
+            assert (await validate(agent, "x", web.svid)).spiffe_id == WEB
+            await told(played, agent, blocking(spiffe_ids=WEB))
+            [only] = (await fetch(agent, "x")).svids
+            assert only == db
+            refusal = await refused(fetch(agent, "x", spiffe_id=WEB))
+            assert (refusal.kind, refusal.detail.startswith(NO_WORD)) == (Kind.DENIED, True)
+            judged = await refused(validate(agent, "x", web.svid))
+            assert (judged.kind, "blocked" in judged.detail) == (Kind.INVALID, True)
+            assert LEAKED.reason not in judged.detail
+            await validate(agent, "x", db.svid)
+            [refusals] = [r for r in agent.records.written if r.get("method") == "ValidateJWTSVID"]
+            assert refusals["block"] == "b1"
+
+    play(act)
+
+
+def test_one_token_is_blocked_by_its_id() -> None:
+    """The token with that `jti` is accepted no more and asked for anew; its identity is untouched."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            [first] = (await fetch(agent, "x")).svids
+            jti = claims(first.svid)["jti"]
+            await told(played, agent, blocking(jtis=jti))
+            assert (await refused(validate(agent, "x", first.svid))).kind is Kind.INVALID
+            [second] = (await fetch(agent, "x")).svids
+            assert second.svid != first.svid
+            await validate(agent, "x", second.svid)
+
+    play(act)
+
+
+def test_a_token_was_signed_while_its_identity_was_blocked() -> None:
+    """What the server signed meanwhile is not given, and not kept for the day it is unblocked."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        played.server.hold_jwt = asyncio.Event()
+        async with played.agent() as agent:
+            waiting = asyncio.ensure_future(fetch(agent, "x"))
+            await until(lambda: "NewJWTSVID" in played.server.asked)
+            await told(played, agent, blocking(spiffe_ids=WEB))
+            played.server.hold_jwt.set()
+            assert (await refused(waiting)).kind is Kind.DENIED
+            await told(played, agent, BlocksDocument(version=2))
+            assert len(agent.parts.tasks.enforcement._tokens) == 0
+
+    play(act)
+
+
+def test_a_blocked_serial_number_is_replaced() -> None:
+    """An X.509-SVID that is blocked itself is replaced at once by one with another key."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent, agent.open() as stream:
+            first = await soon(stream.receive())
+            [held] = agent.parts.tasks.holdings.value.svids.values()
+            tell(played, blocking(serials=str(held.serial)))
+            second = await soon(stream.receive())
+            assert second.svids[0].x509_svid_key != first.svids[0].x509_svid_key
+
+    play(act)
+
+
+def test_the_revocation_lists_go_to_whoever_gets_the_bundle() -> None:
+    """WAPI-19: field `crl` of X509SVIDResponse and of X509BundlesResponse holds the lists in DER."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent, agent.open() as stream:
+            assert list((await soon(stream.receive())).crl) == []
+            tell(played, blocking(spiffe_ids="spiffe://example.org/other", crls=(LIST,)))
+            assert list((await soon(stream.receive())).crl) == [LIST.der]
+            assert list((await agent.fetch("FetchX509Bundles")).crl) == [LIST.der]
+
+    play(act)
+
+
+def test_nothing_is_signed_for_what_is_blocked() -> None:
+    """No SVID is asked for ahead, renewed or asked again while its entry is blocked."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            await told(played, agent, blocking(spiffe_ids=WEB))
+            await until(lambda: not agent.parts.tasks.holdings.value.svids)
+            batches = list(played.server.batches)
+            await played.pass_time(1900)
+            await played.pass_time(60)
+            assert played.server.batches == batches
+
+    play(act)
+
+
+def test_unblocked_it_comes_back() -> None:
+    """A document that blocks it no more gives the identity back, with a new key."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            first = await agent.fetch()
+            await told(played, agent, blocking(spiffe_ids=WEB))
+            assert (await refused(agent.fetch())).kind is Kind.DENIED
+            await told(played, agent, BlocksDocument(version=2))
+            second = await agent.fetch()
+            assert second.svids[0].spiffe_id == WEB
+            assert second.svids[0].x509_svid_key != first.svids[0].x509_svid_key
+
+    play(act)
+
+
+def test_a_block_ends_in_time_without_a_server() -> None:
+    """A block with an end ends by itself, also while the server is away."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            now = int(played.clock.now())
+            short = Block("b2", SubjectKind.SPIFFE_ID, WEB, "a while", now, until=now + 600)
+            await told(played, agent, blocking(block=short, spiffe_ids=WEB))
+            assert (await refused(agent.fetch())).kind is Kind.DENIED
+            await until(lambda: not agent.parts.tasks.holdings.value.svids)
+            for _ in range(11):
+                await played.pass_time(60)
+            await agent.fetch()
+            [ended] = [r for r in agent.records.named("blocks_enforced") if r["ended"]]
+            assert ended["ended"] == ["b2"]
+
+    play(act)
+
+
+def test_a_restart_without_a_server_goes_on_refusing() -> None:
+    """What was blocked is in force again before anybody is served."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            [token] = (await fetch(agent, "x")).svids
+            await told(played, agent, blocking(7, spiffe_ids=WEB))
+        await played.server.stop()
+        async with played.agent(synced=False) as agent:
+            assert version(agent) == 7
+            assert (await refused(agent.fetch())).kind is Kind.DENIED
+            assert (await refused(validate(agent, "x", token.svid))).kind is Kind.INVALID
+
+    play(act)
+
+
+def test_the_server_hears_which_version_is_held() -> None:
+    """After a restart the agent says by its hello which version it holds, and that it applies it."""
+
+    async def act(played: Scene) -> None:
+        async with played.agent() as agent:
+            assert "blocks" in played.server.hellos[-1].capabilities
+            assert "blocks" not in played.server.hellos[-1].versions
+            await told(played, agent, blocking(7, spiffe_ids=WEB))
+        played.server.ups.clear()
+        async with played.agent():
+            assert played.server.hellos[-1].versions["blocks"] == 7
+            await until(lambda: applied(played) == [7])
+
+    play(act)
+
+
+def test_an_older_document_is_refused() -> None:
+    """Neither an older version nor one that is none takes anything back."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            await told(played, agent, blocking(7, spiffe_ids=WEB))
+            tell(played, BlocksDocument(version=6))
+            tell(played, BlocksDocument(version=7))
+            played.server.tell("blocks", 8, b"nonsense")
+            await until(lambda: "blocks" in agent.parts.tasks.link.troubles)
+            assert (version(agent), applied(played)) == (7, [7])
+            assert (await refused(agent.fetch())).kind is Kind.DENIED
+            await told(played, agent, BlocksDocument(version=9))
+            assert "blocks" not in agent.parts.tasks.link.troubles
+
+    play(act)
+
+
+def test_a_server_without_blocks_has_an_agent_without_blocks() -> None:
+    """Before a server that has no stream of changes, as SPIRE's, nothing is blocked or missing."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            assert list((await agent.fetch()).crl) == []
+            assert version(agent) == 0
+
+    play(act, has_stream=False)
+
+
+def test_the_operator_sees_the_block_and_the_workload_does_not() -> None:
+    """Explained with since when, why and what to run; the process learns that it is blocked."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            since = int(played.clock.now()) - 7200
+            block = Block("b1", SubjectKind.SPIFFE_ID, WEB, "key leaked", since)
+            await told(played, agent, blocking(block=block, spiffe_ids=WEB))
+            refusal = await refused(agent.fetch())
+            found = await explained(agent, refusal=id_of(refusal))
+            assert found.causes == (
+                f"the entry a for {WEB} matches, but it has been blocked for 2 h: key leaked "
+                "(block b1)",
+            )
+            assert [each.command for each in found.fixes] == ["finial unblock b1"]
+            mine = await about_me(agent)
+            assert b"leaked" not in mine.encoded()
+            assert mine.reason.startswith(NO_WORD)
+            status = await agent.status()
+            assert (status.blocks_version, status.blocks, status.blocked_entries) == (1, 1, 1)
+            await told(played, agent, BlocksDocument(version=2))
+            found = await explained(agent, refusal=id_of(refusal))
+            assert found.causes == (
+                "its identity was blocked when it was refused, and is blocked no more",
+            )
+            assert [each.what for each in found.fixes] == [
+                "let it ask again: it would be served now"
+            ]
+
+    play(act)
+
+
+def test_a_blocked_agent_serves_nobody_until_it_is_let_in_again() -> None:
+    """Told so on its stream, it gives nothing away, over a restart, until the server answers it."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        denial = Refusal(
+            Kind.DENIED,
+            'agent "spiffe://example.org/spire/agent/x509pop/node" is blocked: node stolen',
+            reason=Reason.AGENT_BLOCKED,
+        )
+        async with played.agent() as agent, agent.open() as stream:
+            await soon(stream.receive())
+            played.server.deny = denial
+            played.server.tell("standing", 1, b"blocked")
+            played.server.end_streams(denial)
+            assert (await refused(stream.receive())).kind is Kind.DENIED
+            await until((played.folder / "d/private/agent/topic-lockout.json").exists)
+            assert agent.records.named("agent_locked_out")
+        async with played.agent(synced=False) as agent:
+            refusal = await refused(agent.fetch())
+            assert "stolen" not in refusal.detail
+            found = await explained(agent, refusal=id_of(refusal))
+            assert any("this agent has been blocked" in each for each in found.causes)
+            assert (await agent.status()).locked_out == "node stolen"
+            played.server.deny = None
+            await until_in_time(played, lambda: played.server.followers > 0)
+            played.server.tell_entries()
+            await until(lambda: bool(agent.records.named("agent_readmitted")))
+            await agent.fetch()
+
+    play(act)
+
+
+def test_a_full_disk_does_not_keep_a_block_from_its_effect() -> None:
+    """It is in force at once; that it would not survive is said, and mended when there is room."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent, agent.open() as stream:
+            await soon(stream.receive())
+            agent.records.is_full = True
+            file = played.folder / "d/private/agent/topic-blocks.json"
+            file.mkdir()
+            tell(played, blocking(spiffe_ids=WEB))
+            assert (await refused(stream.receive())).kind is Kind.DENIED
+            await until(lambda: "blocks" in agent.parts.tasks.link.troubles)
+            assert applied(played) == []
+            file.rmdir()
+            await until_in_time(played, lambda: applied(played) == [1])
+
+    play(act)
