@@ -102,9 +102,7 @@ def _statement(name: str, found: "pst.Template") -> Statement:
     from cedarpy import pst
 
     below = list(nodes(found))
-    entities = [each for each in below if isinstance(each, pst.EntityUid)]
-    for each in entities:
-        _judge_entity(each)
+    named = [_named(each) for each in below if isinstance(each, pst.EntityUid)]
     alone = pst.PolicySet({}, {found.id: found}, ())
     return Statement(
         name=name,
@@ -113,7 +111,7 @@ def _statement(name: str, found: "pst.Template") -> Statement:
         callers=_scope(found.principal),
         callees=_scope(found.resource),
         attributes=frozenset(_attributes(below)),
-        prefixes=frozenset(each.id for each in entities if str(each.type) == PREFIX),
+        named=frozenset(each for each in named if each is not None),
         places=True,
     )
 
@@ -137,18 +135,23 @@ def _scope(scope: "pst.PrincipalOrResourceConstraint") -> tuple[IdPattern, ...]:
     entity = scope.entity
     # A template's slot is the other thing it could be, and there are no templates.
     assert isinstance(entity, pst.EntityUid)
-    return (IdPattern(SpiffeId.parse(entity.id), below=str(entity.type) == PREFIX),)
+    whom = _named(entity)
+    if whom is None:
+        raise _invalid("an action neither calls nor is called", f"name a {WORKLOAD}")
+    return (whom,)
 
 
-def _judge_entity(entity: "pst.EntityUid") -> None:
+def _named(entity: "pst.EntityUid") -> IdPattern | None:
+    """Whom an entity stands for, nobody if it is the action."""
     kind = str(entity.type)
-    if kind == "Action":
-        if entity.id != ACTION:
-            raise _invalid(f'there is no action {entity.id!r}, only Action::"{ACTION}"', "name it")
-    elif kind in (WORKLOAD, PREFIX):
-        SpiffeId.parse(entity.id)
-    else:
+    if kind in (WORKLOAD, PREFIX):
+        return IdPattern(SpiffeId.parse(entity.id), below=kind == PREFIX)
+    if kind != "Action":
         raise _invalid(f"there are no entities of type {kind[:80]}", f"use {WORKLOAD} or {PREFIX}")
+    if entity.id != ACTION:
+        fault = f"there is no action {entity.id[:80]!r}"
+        raise _invalid(fault, f'the only one is Action::"{ACTION}"')
+    return None
 
 
 def _invalid(fault: str, remedy: str) -> Refusal:

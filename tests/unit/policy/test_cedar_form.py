@@ -60,6 +60,7 @@ def test_a_statement_tells_what_its_text_uses() -> None:
     assert found.effect is Effect.DENY
     assert {"role", "team"} <= found.attributes
     assert found.prefixes == {"spiffe://example.org/a"}
+    assert [str(each) for each in found.named] == ["spiffe://example.org/a/*"]
     assert found.places
 
 
@@ -82,6 +83,7 @@ def test_several_statements_have_names_of_their_own() -> None:
         ("permit(principal == ?principal, action, resource);", "template"),
         (f"{ANY};" * 65, "1 to 64 statements, not 65"),
         ('permit(principal, action == Action::"read", resource);', "no action 'read'"),
+        ('permit(principal == Action::"call", action, resource);', "neither calls"),
         ('permit(principal == User::"x", action, resource);', "type User"),
         ('permit(principal == Workload::"x", action, resource);', "begins with spiffe"),
         (f'{ANY} when {{ principal in Prefix::"spiffe://a/*" }};', "path segment"),
