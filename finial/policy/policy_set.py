@@ -19,8 +19,8 @@ from finial.policy.cedar.engine import Attributes, ask, context, entities, parse
 from finial.policy.decision import Decision, Mode, Ruling
 from finial.policy.grounds import Ground
 from finial.policy.id_pattern import IdPattern
-from finial.policy.prefix_index import PrefixIndex
-from finial.policy.recent import Recent
+from finial.policy.index.prefix import PrefixIndex
+from finial.policy.index.recent import Recent
 from finial.policy.request import Request
 from finial.policy.statement import Statement
 from finial.spiffe.identity import SpiffeId
@@ -106,9 +106,10 @@ class PolicySet:
         except ValueError:
             # Cedar cannot read a statement: judged when registered, but perhaps by another Cedar.
             return Ruling(False, Ground.RULE_ERROR)
-        refused = next((each for each in rulings if not each.allowed), None)
-        if refused is not None:
-            return refused
+        refused = [each for each in rulings if not each.allowed]
+        if refused:
+            # A reading that a rule forbids says more than one that no rule allows.
+            return max(refused, key=lambda each: bool(each.by))
         by = dict.fromkeys(name for each in rulings for name in each.by)
         return Ruling(True, Ground.ALLOWED, tuple(by))
 
