@@ -28,7 +28,7 @@ def agent_with_pids_of_its_own(stage: Stage) -> None:
     agent.start()
     eventually(agent.workload_socket.exists)
     refused = stage.ask(f"finial fetch x509 --socket unix://{agent.workload_socket}", uid=WEB)
-    refused.refused()
+    refused.names("an agent that cannot see who calls", "finial explain --last-refusals")
     inside = ["nsenter", "--pid", "--mount", f"--target={child_of(agent.pid)}"]
     flags = f"--dir {agent.folder}"
     said = stage.type(f"finial explain --last-refusals {flags}", who="agent#", prefix=inside)
