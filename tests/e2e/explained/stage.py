@@ -133,11 +133,9 @@ class Stage:
         command = ["fetch", "x509", *(["--socket", socket] if socket else [])]
         eventually(lambda: as_user(command, self.environment, uid, groups)[1] == 0)
 
-    def fixed(self, said: str, **replaced: str) -> Said:
+    def fixed(self, said: str) -> Said:
         """Run the first command that an explanation recommends, as it stands there."""
         command = recommended(said)
-        for word, value in replaced.items():
-            command = command.replace(word, value)
         done = self.type(command)
         assert done.status == 0, f"{command}: {done}"
         return done
