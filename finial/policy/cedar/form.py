@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from cedarpy import pst
 
 MAX_STATEMENTS: Final = MAX_LISTED
-MAX_OPERATORS: Final = 500
-"""Brackets and operators of one statement. Cedar's parser recurses, and ends the process when its
-stack does: a few thousand are enough for that."""
+MAX_OPERATORS: Final = 200
+MAX_NESTING: Final = 50
+"""Brackets and operators of one statement, and brackets within each other. Cedar's parser recurses,
+and ends the process when its stack does: on a small one some hundred brackets are enough."""
 
 _EFFECTS: Final = {"permit": Effect.ALLOW, "forbid": Effect.DENY}
-_token = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n\r]*+|\|\||&&|\bif\b|[({\[.+*!-]|;', re.DOTALL)
+_token = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n\r]*+|\|\||&&|\bif\b|[][(){}.+*!;-]', re.DOTALL)
+_OPENING: Final = frozenset({"(", "[", "{", "if"})
+_CLOSING: Final = frozenset({")", "]", "}"})
 
 
 def read_cedar(name: str, text: str) -> tuple[Statement, ...]:
@@ -70,14 +73,18 @@ def judge_text(text: str) -> None:
         raise _invalid(f"a policy has at most {MAX_TEXT} bytes", "write several policies")
     if "\0" in text or re.search("[\ud800-\udfff]", text):
         raise _invalid("the text holds a character that is none", "write plain text")
-    count = 0
+    count = depth = 0
     for token in _token.finditer(text):
-        if token[0] == ";":
-            count = 0
-        elif not token[0].startswith(('"', "//")):
-            count += 1
-        if count > MAX_OPERATORS:
+        mark = token[0]
+        if mark == ";":
+            count = depth = 0
+        elif not mark.startswith(('"', "//")):
+            count += mark not in _CLOSING
+            depth += (mark in _OPENING) - (mark in _CLOSING)
+        if count > MAX_OPERATORS or depth > MAX_NESTING:
             fault = f"a statement has more than {MAX_OPERATORS} brackets and operators"
+            if depth > MAX_NESTING:
+                fault = f"brackets are more than {MAX_NESTING} levels deep"
             raise _invalid(fault, "use a set, or several statements")
 
 
