@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 from finial.policy.cedar.engine import Attributes, ask, context, entities, parse, question
 from finial.policy.decision import Decision, Mode, Ruling
 from finial.policy.grounds import Ground
-from finial.policy.id_pattern import IdPattern
 from finial.policy.index.prefix import PrefixIndex
 from finial.policy.index.recent import Recent
 from finial.policy.request import Request
@@ -71,8 +70,8 @@ class PolicySet:
         self._callers = PrefixIndex()
         self._callees = PrefixIndex()
         for number, each in enumerate(statements):
-            _index(self._callers, each.callers, number)
-            _index(self._callees, each.callees, number)
+            self._callers.add(each.callers, number)
+            self._callees.add(each.callees, number)
         self._pairs: Recent[tuple[SpiffeId, SpiffeId], _Pair] = Recent(MAX_PAIRS)
         self._parsed: Recent[tuple[int, ...], cedarpy.PolicySet] = Recent(MAX_PARSED)
 
@@ -157,16 +156,6 @@ class PolicySet:
         )
         weight = 1 + len(numbers) + (_IDENTITIES_WEIGHT if identified else 0)
         return self._pairs.put((caller, callee), pair, weight)
-
-
-def _index(index: PrefixIndex, patterns: Sequence[IdPattern], number: int) -> None:
-    if not patterns:
-        index.add_any(number)
-    for pattern in patterns:
-        if pattern.below:
-            index.add_below(str(pattern.id), number)
-        else:
-            index.add_exact(str(pattern.id), number)
 
 
 def _by_path(numbers: Sequence[int], statements: Sequence[Statement]) -> PrefixIndex:

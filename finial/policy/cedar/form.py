@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Final
 
-from finial.policy.cedar.text import ACTION, PREFIX, WORKLOAD
+from finial.policy.cedar.text import ACTION, ATTRIBUTES, PREFIX, WORKLOAD
 from finial.policy.id_pattern import IdPattern
 from finial.policy.rule import MAX_LISTED, MAX_TEXT, Effect
 from finial.policy.statement import Statement
@@ -110,6 +110,7 @@ def _statement(name: str, found: "pst.Template") -> Statement:
 
     below = list(nodes(found))
     named = [_named(each) for each in below if isinstance(each, pst.EntityUid)]
+    _judge_attributes(below)
     alone = pst.PolicySet({}, {found.id: found}, ())
     return Statement(
         name=name,
@@ -132,6 +133,20 @@ def _attributes(below: list[object]) -> Iterator[str]:
             yield each.attr
         elif isinstance(each, pst.HasAttr):
             yield from each.attrs
+
+
+def _judge_attributes(below: list[object]) -> None:
+    """Refuse attributes as a whole: Cedar is told only of those that statements name."""
+    from cedarpy import pst
+
+    def are_all(node: object) -> bool:
+        return isinstance(node, pst.GetAttr) and node.attr == ATTRIBUTES
+
+    named = [
+        each for each in below if isinstance(each, pst.GetAttr | pst.HasAttr) and are_all(each.base)
+    ]
+    if len(named) < sum(map(are_all, below)):
+        raise _invalid("attributes are looked at one by one", "name one: attributes.NAME")
 
 
 def _scope(scope: "pst.PrincipalOrResourceConstraint") -> tuple[IdPattern, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from finial.policy.cedar.form import nodes
+from finial.policy.cedar.text import ATTRIBUTES
 
 if TYPE_CHECKING:
     from cedarpy import pst
@@ -34,7 +35,7 @@ def attributes_asked_for(text: str) -> Iterator[str]:
         if (
             isinstance(node, pst.HasAttr)
             and isinstance(node.base, pst.GetAttr)
-            and node.base.attr == "attributes"
+            and node.base.attr == ATTRIBUTES
         ):
             yield node.attrs[0]
 

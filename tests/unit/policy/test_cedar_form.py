@@ -90,6 +90,14 @@ def test_several_statements_have_names_of_their_own() -> None:
         (f"{ANY} when {{ {' || '.join(['true'] * 150)} }};", "100 levels"),
         (f"{ANY} when {{ {'(' * 49}{'true' + ')' * 49} && {'(' * 50}", "50 levels deep"),
         (f"{ANY} when {{ {' || '.join(['true'] * 201)} }};", "more than 200"),
+        (f"{ANY} when {{ principal.attributes == resource.attributes }};", "one by one"),
+        (f"{ANY} when {{ (if true then principal else resource).attributes == {{}} }};", "one by"),
+        (f"{ANY} when {{ [principal.attributes].contains(resource.attributes) }};", "one by one"),
+        (
+            f"{ANY} when {{ (if true then principal.attributes else resource.attributes)"
+            ' has team && principal.attributes.team.contains("x") };',
+            "one by one",
+        ),
         ("\ud800", "character"),
         ("\0", "character"),
         ("/" * (MAX_TEXT + 1), "at most"),
