@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from finial.policy.cedar.text import ACTION, ATTRIBUTES, PREFIX, WORKLOAD
 from finial.policy.id_pattern import IdPattern
-from finial.policy.rule import MAX_LISTED, MAX_TEXT, Effect
+from finial.policy.rule import MAX_LISTED, MAX_TEXT, Effect, judge_name
 from finial.policy.statement import Statement
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
@@ -42,11 +42,10 @@ def read_cedar(name: str, text: str) -> tuple[Statement, ...]:
     if not 0 < len(statements) <= MAX_STATEMENTS:
         fault = f"a policy has 1 to {MAX_STATEMENTS} statements, not {len(statements)}"
         raise _invalid(fault, "write several policies" if statements else "write permit or forbid")
-    several = len(statements) > 1
-    return tuple(
-        _statement(f"{name}/{each.annotations.get('id') or number}" if several else name, each)
-        for number, each in enumerate(_in_order(statements), 1)
-    )
+    named = list(zip(_names(name, statements), _in_order(statements), strict=True))
+    if len(dict(named)) < len(named):
+        raise _invalid("two statements have the same @id", "give each its own")
+    return tuple(_statement(*each) for each in named)
 
 
 def nodes(node: object) -> Iterator[object]:
@@ -97,6 +96,14 @@ def _parse(text: str) -> "pst.PolicySet":
     except ValueError as error:
         fault = f"the text is not Cedar: {' '.join(str(error).split())}"
         raise _invalid(fault, "see https://docs.cedarpolicy.com") from error
+
+
+def _names(name: str, statements: "Mapping[str, pst.Template]") -> Iterator[str]:
+    if len(statements) == 1:
+        yield name
+        return
+    for number, each in enumerate(_in_order(statements), 1):
+        yield f"{name}/{judge_name(each.annotations.get('id') or str(number))}"
 
 
 def _in_order(statements: "Mapping[str, pst.Template]") -> "list[pst.Template]":
