@@ -13,6 +13,11 @@ from finial.wire.pb import workload_pb2 as pb
 
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["SpiffeWorkloadAPI"]
 _HEADER: Final = (("workload.spiffe.io", "true"),)
+_CLOSED: Final = (BrokenPipeError, ConnectionResetError)
+_UNSEEN: Final = (
+    "an agent that cannot see who calls closes the connection without a word; to see why, on the "
+    "node: finial explain --last-refusals"
+)
 
 
 class WorkloadApi:
@@ -85,5 +90,9 @@ async def workload_api(endpoint: Path | TcpEndpoint, timeout: float) -> AsyncIte
     channel = Channel(address)
     try:
         yield WorkloadApi(channel, timeout)
+    except Refusal as refusal:
+        if refusal.remedy or not isinstance(refusal.__cause__, _CLOSED):
+            raise
+        raise Refusal(refusal.kind, refusal.detail, remedy=_UNSEEN) from refusal
     finally:
         await channel.close()

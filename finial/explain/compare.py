@@ -194,7 +194,22 @@ def _another_value(parts: Parts, evidence: Evidence) -> Gap | None:
         why = f"{name} is {found[0].value!r}, not {parts.value!r}{_difference(parts, found[0])}"
     if namesake is not None:
         why += f"; the same was found as {namesake.kind}"
+    remark = _about(parts, evidence)
+    if remark:
+        # The attestor saw what is wanted and says what it is: nothing else was meant.
+        near, why = Cause.ANOTHER_VALUE.value, f"{why}; {remark}"
+        return Gap(parts.selector, Cause.REMARKED, why, closest, near, clue=remark)
     return _gap(parts, Cause.ANOTHER_VALUE, why, evidence, closest)
+
+
+def _about(parts: Parts, evidence: Evidence) -> str:
+    """What the attestor remarked about this form and this very value."""
+    said = evidence.said[parts.type]
+    if not parts.value or evidence.hiding.is_secret(parts.selector):
+        return ""
+    named = re.compile(rf"(?<!\S){re.escape(parts.value)}(?![^\s:,;])")
+    about = [each for each in said.remarks if parts.kind in each and named.search(each)]
+    return "; ".join(about)
 
 
 def _another_key(parts: Parts, evidence: Evidence) -> Gap | None:

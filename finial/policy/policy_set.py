@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Final
 from finial.policy.cedar.engine import Attributes, ask, context, entities, parse, question
 from finial.policy.decision import Decision, Mode, Ruling
 from finial.policy.grounds import Ground
-from finial.policy.id_pattern import IdPattern
-from finial.policy.prefix_index import PrefixIndex
-from finial.policy.recent import Recent
+from finial.policy.index.prefix import PrefixIndex
+from finial.policy.index.recent import Recent
 from finial.policy.request import Request
 from finial.policy.statement import Statement
 from finial.spiffe.identity import SpiffeId
@@ -31,10 +30,11 @@ if TYPE_CHECKING:
 MAX_PARSED: Final = 16384
 """Statements held parsed, in all sets together: about 6 KB each."""
 
-MAX_PAIRS: Final = 4096
-"""Pairs of caller and callee held ready, fewer of those with many statements."""
+MAX_PAIRS: Final = 65536
+"""Weight of the pairs of caller and callee held ready: each statement of one counts, each pair, and
+what Cedar is told of both identities, about 3 KB, as much as 16 statements."""
 
-_PAIR_WEIGHT: Final = 16
+_IDENTITIES_WEIGHT: Final = 16
 # Cedar over so few costs less than looking for the ones among them that matter.
 _FEW: Final = 4
 _NOTHING: Final[Attributes] = {}
@@ -70,9 +70,9 @@ class PolicySet:
         self._callers = PrefixIndex()
         self._callees = PrefixIndex()
         for number, each in enumerate(statements):
-            _index(self._callers, each.callers, number)
-            _index(self._callees, each.callees, number)
-        self._pairs: Recent[tuple[SpiffeId, SpiffeId], _Pair] = Recent(MAX_PAIRS * _PAIR_WEIGHT)
+            self._callers.add(each.callers, number)
+            self._callees.add(each.callees, number)
+        self._pairs: Recent[tuple[SpiffeId, SpiffeId], _Pair] = Recent(MAX_PAIRS)
         self._parsed: Recent[tuple[int, ...], cedarpy.PolicySet] = Recent(MAX_PARSED)
 
     def __len__(self) -> int:
@@ -106,9 +106,10 @@ class PolicySet:
         except ValueError:
             # Cedar cannot read a statement: judged when registered, but perhaps by another Cedar.
             return Ruling(False, Ground.RULE_ERROR)
-        refused = next((each for each in rulings if not each.allowed), None)
-        if refused is not None:
-            return refused
+        refused = [each for each in rulings if not each.allowed]
+        if refused:
+            # A reading that a rule forbids says more than one that no rule allows.
+            return max(refused, key=lambda each: bool(each.by))
         by = dict.fromkeys(name for each in rulings for name in each.by)
         return Ruling(True, Ground.ALLOWED, tuple(by))
 
@@ -139,27 +140,22 @@ class PolicySet:
         if not numbers:
             return None
         statements = [self._statements[number] for number in numbers]
+        names = frozenset().union(*(each.attributes for each in statements))
+        prefixes = frozenset().union(*(each.prefixes for each in statements))
+        # Most rules name IDs, which the question itself holds: Cedar needs no more of these.
+        identified = (caller, callee) if names or prefixes else ()
         pair = _Pair(
             numbers,
             _by_path(numbers, statements) if len(numbers) > _FEW else None,
             entities(
-                {each: self._identities.get(each, _NOTHING) for each in (caller, callee)},
-                frozenset().union(*(each.attributes for each in statements)),
-                frozenset().union(*(each.prefixes for each in statements)),
+                {each: self._identities.get(each, _NOTHING) for each in identified},
+                names,
+                prefixes,
             ),
             any(each.places for each in statements),
         )
-        return self._pairs.put((caller, callee), pair, _PAIR_WEIGHT + len(numbers))
-
-
-def _index(index: PrefixIndex, patterns: Sequence[IdPattern], number: int) -> None:
-    if not patterns:
-        index.add_any(number)
-    for pattern in patterns:
-        if pattern.below:
-            index.add_below(str(pattern.id), number)
-        else:
-            index.add_exact(str(pattern.id), number)
+        weight = 1 + len(numbers) + (_IDENTITIES_WEIGHT if identified else 0)
+        return self._pairs.put((caller, callee), pair, weight)
 
 
 def _by_path(numbers: Sequence[int], statements: Sequence[Statement]) -> PrefixIndex:

@@ -22,8 +22,9 @@ class Form(enum.StrEnum):
 class Statement:
     """What Cedar is asked, and whom it can be about at most.
 
-    No callers, callees or paths means that it may be about any of them. `attributes` and `prefixes`
-    are the names that the text uses; `places` tells whether it asks for `context.segments`.
+    No callers, callees or paths means that it may be about any of them. `named` are all IDs and
+    prefixes of the text, `attributes` the names that it uses, and `places` tells whether it asks
+    for `context.segments`.
     """
 
     name: str
@@ -33,13 +34,12 @@ class Statement:
     callees: tuple[IdPattern, ...]
     paths: tuple[PathPattern, ...] = ()
     attributes: frozenset[str] = frozenset()
-    prefixes: frozenset[str] = frozenset()
+    named: frozenset[IdPattern] = frozenset()
     places: bool = False
 
     @classmethod
     def of(cls, rule: Rule) -> "Statement":
         """The statement that a rule is."""
-        patterns = (*rule.callers, *rule.callees)
         return cls(
             name=rule.name,
             effect=rule.effect,
@@ -48,9 +48,14 @@ class Statement:
             callees=rule.callees,
             paths=rule.judged_paths,
             attributes=frozenset(name for name, _ in (*rule.caller_has, *rule.callee_has)),
-            prefixes=frozenset(str(each.id) for each in patterns if each.below),
+            named=frozenset((*rule.callers, *rule.callees)),
             places=any(each.has_star_inside for each in rule.paths),
         )
+
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """The prefixes that the text names."""
+        return frozenset(str(each.id) for each in self.named if each.below)
 
     def may_concern(self, callees: Iterable[SpiffeId]) -> bool:
         """Whether one of these callees can be one that the statement is about."""

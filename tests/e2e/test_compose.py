@@ -1,7 +1,12 @@
-"""`examples/compose`, as its README says, on a real engine with the real Docker Compose."""
+"""`examples/compose`, as its README says, on a real engine with the real Docker Compose.
+
+Its image is built from its own Dockerfile on a base that is made here: this machine's Python, and
+a `pip` that installs nothing, since no registry is asked.
+"""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -23,6 +28,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 @pytest.fixture
 def engine(require: Requirements) -> Iterator[DockerEngine]:
     require.command("docker-compose", "apt-get install docker-compose")
+    require.path("/bin/busybox", "apt-get install busybox-static")
     require.module("spiffe")
     with docker_engine(require, networks=True) as made:
         yield made
@@ -43,9 +49,9 @@ class Composed:
         self._override = place / "override.yaml"
         mounts = [each.removeprefix("--volume=") for each in python_mounts()]
         service = {
-            "image": IMAGE,
+            "build": {"context": ".", "network": "none", "args": {"PYTHON": base(engine, place)}},
             "entrypoint": [PYTHON, "-u", "/service.py"],
-            "volumes": [*mounts, f"{EXAMPLE}/service.py:/service.py:ro"],
+            "volumes": mounts,
         }
         # What is JSON is YAML.
         self._override.write_text(json.dumps({"services": dict.fromkeys(SERVICES, service)}))
@@ -74,6 +80,18 @@ class Composed:
         return sum(member in line for line in self.said(service))
 
 
+def base(engine: DockerEngine, place: Path) -> str:
+    """Make an image in which a Dockerfile's commands can run before Python is mounted over them."""
+    context = place / "base"
+    context.mkdir()
+    shutil.copy("/bin/busybox", context / "sh")
+    (context / "pip").write_text('#!/bin/sh\nexec test install = "$1"\n')
+    (context / "pip").chmod(0o755)
+    (context / "Dockerfile").write_text(f"FROM {IMAGE}\nCOPY sh pip /usr/bin/\n")
+    engine.run("build", "--quiet", "--tag=python:local", str(context))
+    return "python:local"
+
+
 def attestors(engine: DockerEngine, place: Path) -> Path:
     """The example's own file, with the path of this engine's socket."""
     example = (EXAMPLE / "attestors.toml").read_text()
@@ -93,7 +111,7 @@ def test_two_services_know_each_other_by_their_labels_through_a_restart(
         composed = Composed(engine, running, place)
         for service in SERVICES:
             running.register(f"/{service}", f"docker:label:app:{service}")
-        composed.run("up", "--no-build", "-d")
+        composed.run("up", "--build", "-d")
         eventually(lambda: composed.count("cafe", "asked") >= 3, 40, "cafe asks bakery")
         for service in SERVICES:
             known = {line["i_am"] for line in composed.said(service) if "i_am" in line}
@@ -113,7 +131,7 @@ def test_a_service_without_the_label_gets_nothing(engine: DockerEngine, place: P
         composed = Composed(engine, running, place)
         running.register("/bakery", "docker:label:app:bakery")
         running.register("/cafe", "docker:label:app:tearoom")
-        composed.run("up", "--no-build", "-d")
+        composed.run("up", "--build", "-d")
         eventually(lambda: composed.count("bakery", "i_am"), 30, "bakery has its identity")
         eventually(lambda: composed.count("cafe", "waiting"), 30, "cafe waits")
         assert composed.count("cafe", "i_am") == 0

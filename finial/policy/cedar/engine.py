@@ -1,8 +1,9 @@
 """Asking Cedar, with what it needs held ready: parsed statements and entities."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from finial.policy.cedar.text import ACTION, PREFIX, WORKLOAD, place
 from finial.policy.decision import Ruling
@@ -39,9 +40,8 @@ def entities(
     """
     import cedarpy
 
-    return cedarpy.Entities.from_json_str(
-        json.dumps([_entity(each, has, names, prefixes) for each, has in workloads.items()])
-    )
+    listed = [_entity(each, has, names, prefixes) for each, has in workloads.items()]
+    return cedarpy.Entities.from_json_str(msgspec.json.encode(listed).decode())
 
 
 def context(method: str, path: str, with_places: bool) -> str:
@@ -50,7 +50,7 @@ def context(method: str, path: str, with_places: bool) -> str:
     told: dict[str, object] = {"method": method, "path": path, "depth": len(segments)}
     if with_places:
         told["segments"] = [place(*each) for each in enumerate(segments[:PLACES])]
-    return json.dumps(told)
+    return msgspec.json.encode(told).decode()
 
 
 def ask(

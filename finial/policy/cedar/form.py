@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Final
 
-from finial.policy.cedar.text import ACTION, PREFIX, WORKLOAD
+from finial.policy.cedar.text import ACTION, ATTRIBUTES, PREFIX, WORKLOAD
 from finial.policy.id_pattern import IdPattern
-from finial.policy.rule import MAX_LISTED, MAX_TEXT, Effect
+from finial.policy.rule import MAX_LISTED, MAX_TEXT, Effect, judge_name
 from finial.policy.statement import Statement
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from cedarpy import pst
 
 MAX_STATEMENTS: Final = MAX_LISTED
-MAX_OPERATORS: Final = 500
-"""Brackets and operators of one statement. Cedar's parser recurses, and ends the process when its
-stack does: a few thousand are enough for that."""
+MAX_OPERATORS: Final = 200
+MAX_NESTING: Final = 50
+"""Brackets and operators of one statement, and brackets within each other. Cedar's parser recurses,
+and ends the process when its stack does: on a small one some hundred brackets are enough."""
 
 _EFFECTS: Final = {"permit": Effect.ALLOW, "forbid": Effect.DENY}
-_token = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n\r]*+|\|\||&&|\bif\b|[({\[.+*!-]|;', re.DOTALL)
+_token = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n\r]*+|\|\||&&|\bif\b|[][(){}.+*!;-]', re.DOTALL)
+_OPENING: Final = frozenset({"(", "[", "{", "if"})
+_CLOSING: Final = frozenset({")", "]", "}"})
 
 
 def read_cedar(name: str, text: str) -> tuple[Statement, ...]:
@@ -39,11 +42,10 @@ def read_cedar(name: str, text: str) -> tuple[Statement, ...]:
     if not 0 < len(statements) <= MAX_STATEMENTS:
         fault = f"a policy has 1 to {MAX_STATEMENTS} statements, not {len(statements)}"
         raise _invalid(fault, "write several policies" if statements else "write permit or forbid")
-    several = len(statements) > 1
-    return tuple(
-        _statement(f"{name}/{each.annotations.get('id') or number}" if several else name, each)
-        for number, each in enumerate(_in_order(statements), 1)
-    )
+    named = list(zip(_names(name, statements), _in_order(statements), strict=True))
+    if len(dict(named)) < len(named):
+        raise _invalid("two statements have the same @id", "give each its own")
+    return tuple(_statement(*each) for each in named)
 
 
 def nodes(node: object) -> Iterator[object]:
@@ -70,14 +72,18 @@ def judge_text(text: str) -> None:
         raise _invalid(f"a policy has at most {MAX_TEXT} bytes", "write several policies")
     if "\0" in text or re.search("[\ud800-\udfff]", text):
         raise _invalid("the text holds a character that is none", "write plain text")
-    count = 0
+    count = depth = 0
     for token in _token.finditer(text):
-        if token[0] == ";":
-            count = 0
-        elif not token[0].startswith(('"', "//")):
-            count += 1
-        if count > MAX_OPERATORS:
+        mark = token[0]
+        if mark == ";":
+            count = depth = 0
+        elif not mark.startswith(('"', "//")):
+            count += mark not in _CLOSING
+            depth += (mark in _OPENING) - (mark in _CLOSING)
+        if count > MAX_OPERATORS or depth > MAX_NESTING:
             fault = f"a statement has more than {MAX_OPERATORS} brackets and operators"
+            if depth > MAX_NESTING:
+                fault = f"brackets are more than {MAX_NESTING} levels deep"
             raise _invalid(fault, "use a set, or several statements")
 
 
@@ -92,6 +98,14 @@ def _parse(text: str) -> "pst.PolicySet":
         raise _invalid(fault, "see https://docs.cedarpolicy.com") from error
 
 
+def _names(name: str, statements: "Mapping[str, pst.Template]") -> Iterator[str]:
+    if len(statements) == 1:
+        yield name
+        return
+    for number, each in enumerate(_in_order(statements), 1):
+        yield f"{name}/{judge_name(each.annotations.get('id') or str(number))}"
+
+
 def _in_order(statements: "Mapping[str, pst.Template]") -> "list[pst.Template]":
     # Cedar numbers them as they are written: policy0, policy1 and so on.
     return [statements[f"policy{number}"] for number in range(len(statements))]
@@ -102,9 +116,8 @@ def _statement(name: str, found: "pst.Template") -> Statement:
     from cedarpy import pst
 
     below = list(nodes(found))
-    entities = [each for each in below if isinstance(each, pst.EntityUid)]
-    for each in entities:
-        _judge_entity(each)
+    named = [_named(each) for each in below if isinstance(each, pst.EntityUid)]
+    _judge_attributes(below)
     alone = pst.PolicySet({}, {found.id: found}, ())
     return Statement(
         name=name,
@@ -113,7 +126,7 @@ def _statement(name: str, found: "pst.Template") -> Statement:
         callers=_scope(found.principal),
         callees=_scope(found.resource),
         attributes=frozenset(_attributes(below)),
-        prefixes=frozenset(each.id for each in entities if str(each.type) == PREFIX),
+        named=frozenset(each for each in named if each is not None),
         places=True,
     )
 
@@ -129,6 +142,20 @@ def _attributes(below: list[object]) -> Iterator[str]:
             yield from each.attrs
 
 
+def _judge_attributes(below: list[object]) -> None:
+    """Refuse attributes as a whole: Cedar is told only of those that statements name."""
+    from cedarpy import pst
+
+    def are_all(node: object) -> bool:
+        return isinstance(node, pst.GetAttr) and node.attr == ATTRIBUTES
+
+    named = [
+        each for each in below if isinstance(each, pst.GetAttr | pst.HasAttr) and are_all(each.base)
+    ]
+    if len(named) < sum(map(are_all, below)):
+        raise _invalid("attributes are looked at one by one", "name one: attributes.NAME")
+
+
 def _scope(scope: "pst.PrincipalOrResourceConstraint") -> tuple[IdPattern, ...]:
     from cedarpy import pst
 
@@ -137,18 +164,23 @@ def _scope(scope: "pst.PrincipalOrResourceConstraint") -> tuple[IdPattern, ...]:
     entity = scope.entity
     # A template's slot is the other thing it could be, and there are no templates.
     assert isinstance(entity, pst.EntityUid)
-    return (IdPattern(SpiffeId.parse(entity.id), below=str(entity.type) == PREFIX),)
+    whom = _named(entity)
+    if whom is None:
+        raise _invalid("an action neither calls nor is called", f"name a {WORKLOAD}")
+    return (whom,)
 
 
-def _judge_entity(entity: "pst.EntityUid") -> None:
+def _named(entity: "pst.EntityUid") -> IdPattern | None:
+    """Whom an entity stands for, nobody if it is the action."""
     kind = str(entity.type)
-    if kind == "Action":
-        if entity.id != ACTION:
-            raise _invalid(f'there is no action {entity.id!r}, only Action::"{ACTION}"', "name it")
-    elif kind in (WORKLOAD, PREFIX):
-        SpiffeId.parse(entity.id)
-    else:
+    if kind in (WORKLOAD, PREFIX):
+        return IdPattern(SpiffeId.parse(entity.id), below=kind == PREFIX)
+    if kind != "Action":
         raise _invalid(f"there are no entities of type {kind[:80]}", f"use {WORKLOAD} or {PREFIX}")
+    if entity.id != ACTION:
+        fault = f"there is no action {entity.id[:80]!r}"
+        raise _invalid(fault, f'the only one is Action::"{ACTION}"')
+    return None
 
 
 def _invalid(fault: str, remedy: str) -> Refusal:

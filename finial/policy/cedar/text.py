@@ -21,6 +21,7 @@ from finial.policy.rule import Conditions, Effect, Rule
 WORKLOAD: Final = "Workload"
 PREFIX: Final = "Prefix"
 ACTION: Final = "call"
+ATTRIBUTES: Final = "attributes"
 
 # Names that Cedar's JSON gives a meaning of its own: `__entity`, `__extn`.
 RESERVED: Final = "__"

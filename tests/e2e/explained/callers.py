@@ -1,10 +1,12 @@
 """Reports about callers whom the agent cannot see, and about lookers-on."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.doubles.nodes import AgentProgram
-from tests.doubles.programs import eventually
+from tests.doubles.programs import ROOT, eventually
 from tests.e2e.explained.situation import situation
 from tests.e2e.explained.stage import Stage
 
@@ -27,15 +29,23 @@ def agent_with_pids_of_its_own(stage: Stage) -> None:
     stage.stack.callback(agent.close)
     agent.start()
     eventually(agent.workload_socket.exists)
-    refused = stage.ask(f"finial fetch x509 --socket unix://{agent.workload_socket}", uid=WEB)
-    refused.refused()
     inside = ["nsenter", "--pid", "--mount", f"--target={child_of(agent.pid)}"]
+    eventually(lambda: is_well(agent, inside))
+    refused = stage.ask(f"finial fetch x509 --socket unix://{agent.workload_socket}", uid=WEB)
+    refused.names("an agent that cannot see who calls", "finial explain --last-refusals")
     flags = f"--dir {agent.folder}"
     said = stage.type(f"finial explain --last-refusals {flags}", who="agent#", prefix=inside)
     said.names("PID namespace")
     [found] = re.findall(r"^([a-z2-7]{8}) ", said, re.MULTILINE)
     said = stage.type(f"finial explain --refusal {found} {flags}", who="agent#", prefix=inside)
     said.names("PID namespace", "hostPID", "pid: host")
+
+
+def is_well(agent: AgentProgram, inside: list[str]) -> bool:
+    """Whether it has joined; it answers only those whom it sees."""
+    command = [*inside, sys.executable, "-m", "cli", "healthcheck", "--dir", str(agent.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return "agent is healthy" in done.stdout
 
 
 def child_of(pid: int) -> int:

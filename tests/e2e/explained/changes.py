@@ -99,8 +99,8 @@ def entry_on_its_way(stage: Stage) -> None:
     refused = stage.ask(f"finial fetch x509 --socket {socket}", uid=WEB)
     # The server knows at once which agent does not follow, the agent when it hears nothing more.
     eventually(lambda: "entries: " in checked(stage), what="the server notices")
-    stage.type("finial doctor", only="warning").names(
-        "agents in step", agent_id.partition("agent/")[2]
+    stage.type("finial doctor", only="agents in step").names(
+        "warning", agent_id.partition("agent/")[2]
     )
     cable.sever()
     look = ["explain", "--dir", str(agent.folder), "--refusal", refusal_id(refused)]

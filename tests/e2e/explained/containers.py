@@ -89,7 +89,7 @@ def engine_away(stage: Stage) -> None:
     engine.kill()
     refused = stage.type(f"finial simulate --pid {pid}")
     refused.names("docker", "failed", "docker:label:app:web")
-    stage.type("finial doctor", only="failed").names("attestor docker", "start the engine")
+    stage.type("finial doctor", only="attestor docker").names("failed", "start the engine")
     engine.serve()
     until_served(container)
 

@@ -8,7 +8,16 @@ from pathlib import Path
 from types import ModuleType
 
 from tests.doubles.programs import ROOT
-from tests.e2e.explained import callers, changes, containers, places, pods, processes, registration
+from tests.e2e.explained import (
+    callers,
+    changes,
+    containers,
+    places,
+    pods,
+    processes,
+    registration,
+    units,
+)
 from tests.e2e.explained.situation import SITUATIONS, Situation
 from tests.e2e.explained.transcript import Transcript, wording
 
@@ -19,6 +28,7 @@ CHAPTERS = {
     registration: "What never could match",
     containers: "Containers",
     pods: "Pods",
+    units: "Units of systemd",
     places: "Another node's, or nobody's",
     changes: "Not yet, or no longer",
     callers: "Who calls, and from where",

@@ -93,7 +93,7 @@ def kubelet_refuses(stage: Stage) -> None:
     stage.entry("/web", "k8s:ns:shop", "k8s:sa:web")
     said = explained(stage, container)
     said.names("the attestor k8s failed", "401", "finial doctor")
-    stage.type("finial doctor", only="failed").names("attestor k8s")
+    stage.type("finial doctor", only="attestor k8s").names("failed", "try:")
 
 
 @situation("spiffe/spire#3092", "spiffe/spire#462")

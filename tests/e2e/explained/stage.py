@@ -18,7 +18,7 @@ from typing import Any
 from cli.up.configuration import render
 from tests.conftest import Requirements
 from tests.doubles.programs import ROOT, Up, eventually, short_folder, up
-from tests.e2e.explained.transcript import Transcript, wording
+from tests.e2e.explained.transcript import Transcript, squeezed
 
 OPERATOR = "root#"
 WORKLOAD = "web$"
@@ -36,7 +36,7 @@ class Said(str):
     def names(self, *words: str) -> None:
         """Check that a reader finds these words."""
         assert "Traceback" not in self, self
-        missing = [each for each in words if each not in wording(self)]
+        missing = [each for each in words if each not in squeezed(self)]
         assert not missing, f"{missing} are not in:\n{self}"
 
     def refused(self) -> None:
@@ -111,9 +111,9 @@ class Stage:
             output = "".join(
                 f"{line}\n"
                 for above, line in zip(["", *lines], lines, strict=False)
-                if f"{only} " in line or f"{only} " in above
+                if only in line or only in above
             )
-            command = f"{command} | grep -A 1 '{only} '"
+            command = f"{command} | grep -A 1 '{only}'"
         return self.note(who, command, output, done.returncode)
 
     def note(self, who: str, command: str, output: str, status: int) -> Said:
@@ -133,11 +133,9 @@ class Stage:
         command = ["fetch", "x509", *(["--socket", socket] if socket else [])]
         eventually(lambda: as_user(command, self.environment, uid, groups)[1] == 0)
 
-    def fixed(self, said: str, **replaced: str) -> Said:
+    def fixed(self, said: str) -> Said:
         """Run the first command that an explanation recommends, as it stands there."""
         command = recommended(said)
-        for word, value in replaced.items():
-            command = command.replace(word, value)
         done = self.type(command)
         assert done.status == 0, f"{command}: {done}"
         return done

@@ -145,8 +145,23 @@ def _put(text: str, pattern: str, name: str) -> str:
     return re.sub(rf"(?:{pattern})(?P<gap>  +)?", put, text)
 
 
+# What another machine has otherwise, in a list of what was found: names of groups, where the
+# interpreter lies, how a connection ended.
+OF_THE_MACHINE = (
+    r" *unix:(?:cgroup|path|sha256|supplementary_group):.*\n",
+    r" *\(.*\b(?:program|unix:path|unix:cgroup)\b.*\)\n",
+    r"\[Errno \d+\] [A-Z].*",
+    r"(?<=is not known here: ).*",
+)
+
+
 def wording(text: str) -> str:
-    """What has to stay the same: not how wide a column is, nor how exactly a connection ended."""
-    for pattern in (r"\[Errno \d+\] [A-Z].*", r"(?<=is not known here: ).*", r".*unix:cgroup:.*\n"):
-        text = re.sub(pattern, "", text)
-    return re.sub(r"[ \t]+", " ", text).strip()
+    """What has to stay the same: not how wide a column is, nor what depends on the machine."""
+    for pattern in OF_THE_MACHINE:
+        text = re.sub(rf"(?m:^{pattern})" if pattern.startswith(" ") else pattern, "", text)
+    return squeezed(text).strip()
+
+
+def squeezed(text: str) -> str:
+    """One blank in the place of several."""
+    return re.sub(r"[ \t]+", " ", text)

@@ -70,6 +70,20 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             "gid's owner",
         ),
         (
+            "unix:uid:7",
+            [attested("unix", "uid:1000", remarks=("7: in a user namespace, no unix:uid",))],
+            Cause.REMARKED,
+            "unix:uid:1000",
+            "unix:uid is '1000', not '7'; 7: in a user namespace, no unix:uid",
+        ),
+        (
+            "unix:uid:",
+            [attested("unix", "uid:1000", remarks=("no unix:uid of others",))],
+            Cause.IMPOSSIBLE,
+            "unix:uid:1000",
+            "no process has this ever: unix:uid is written like unix:uid:1000",
+        ),
+        (
             "unix:supplementary_gid:2000",
             [GROUPS],
             Cause.ANOTHER_VALUE,

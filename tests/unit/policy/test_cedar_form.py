@@ -60,6 +60,7 @@ def test_a_statement_tells_what_its_text_uses() -> None:
     assert found.effect is Effect.DENY
     assert {"role", "team"} <= found.attributes
     assert found.prefixes == {"spiffe://example.org/a"}
+    assert [str(each) for each in found.named] == ["spiffe://example.org/a/*"]
     assert found.places
 
 
@@ -82,10 +83,24 @@ def test_several_statements_have_names_of_their_own() -> None:
         ("permit(principal == ?principal, action, resource);", "template"),
         (f"{ANY};" * 65, "1 to 64 statements, not 65"),
         ('permit(principal, action == Action::"read", resource);', "no action 'read'"),
+        ('permit(principal == Action::"call", action, resource);', "neither calls"),
         ('permit(principal == User::"x", action, resource);', "type User"),
         ('permit(principal == Workload::"x", action, resource);', "begins with spiffe"),
         (f'{ANY} when {{ principal in Prefix::"spiffe://a/*" }};', "path segment"),
-        (f"{ANY} when {{ {' || '.join(['true'] * 200)} }};", "100 levels"),
+        (f"{ANY} when {{ {' || '.join(['true'] * 150)} }};", "100 levels"),
+        (f"{ANY} when {{ {'(' * 49}{'true' + ')' * 49} && {'(' * 50}", "50 levels deep"),
+        (f"{ANY} when {{ {' || '.join(['true'] * 201)} }};", "more than 200"),
+        (f"{ANY} when {{ principal.attributes == resource.attributes }};", "one by one"),
+        (f"{ANY} when {{ (if true then principal else resource).attributes == {{}} }};", "one by"),
+        (f"{ANY} when {{ [principal.attributes].contains(resource.attributes) }};", "one by one"),
+        (
+            f"{ANY} when {{ (if true then principal.attributes else resource.attributes)"
+            ' has team && principal.attributes.team.contains("x") };',
+            "one by one",
+        ),
+        (f'@id("a") {ANY}; @id("a") {ANY};', "same @id"),
+        (f'@id("2") {ANY}; {ANY};', "same @id"),
+        (f'@id("a\\n") {ANY}; {ANY};', "control character"),
         ("\ud800", "character"),
         ("\0", "character"),
         ("/" * (MAX_TEXT + 1), "at most"),

@@ -1,6 +1,8 @@
 """Decisions."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
@@ -213,6 +215,27 @@ def test_no_attribute_is_taken_for_something_else() -> None:
 def test_every_ground_has_a_sentence() -> None:
     """An operator reads words beside each reason id."""
     assert all(each.sentence for each in Ground)
+
+
+WITHOUT_CEDAR = """
+import sys
+from finial.policy.admission import METHODS
+from finial.policy.document import PolicyDocument, Reader, SpiffeId
+from finial.policy.explanation import explain
+from finial.policy.request import Request
+from finial.policy.selection import Selection
+caller = SpiffeId.parse("spiffe://example.org/a")
+rules = Reader().policy_set(PolicyDocument(version=1, callees={}))
+print(rules.judge(Request.read(caller, caller, "GET", "/")).ground, "cedarpy" in sys.modules)
+"""
+
+
+def test_cedar_is_loaded_when_there_is_a_policy() -> None:
+    """An agent without policies does not pay for Cedar."""
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_CEDAR], check=True, capture_output=True, text=True
+    )
+    assert ran.stdout == "no_rule False\n"
 
 
 def test_rules_by_the_thousand_are_found_by_their_paths() -> None:

@@ -1,6 +1,6 @@
 """What is held ready."""
 
-from finial.policy.recent import Recent
+from finial.policy.index.recent import Recent
 
 
 def test_what_was_not_used_for_longest_goes() -> None:

@@ -1,7 +1,9 @@
 """Finding the rules that can be about an ID or a path, whatever the number of all rules is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
+
+from finial.policy.id_pattern import IdPattern
 
 _NONE: Final[tuple[int, ...]] = ()
 
@@ -27,6 +29,16 @@ class PrefixIndex:
     def add_any(self, number: int) -> None:
         """Find the number under every text."""
         self._any.append(number)
+
+    def add(self, patterns: Sequence[IdPattern], number: int) -> None:
+        """Find the number under all IDs that a pattern matches; no patterns mean all IDs."""
+        if not patterns:
+            self.add_any(number)
+        for pattern in patterns:
+            if pattern.below:
+                self.add_below(str(pattern.id), number)
+            else:
+                self.add_exact(str(pattern.id), number)
 
     def find(self, text: str) -> set[int]:
         """All numbers that belong to the text."""

@@ -1,0 +1,1 @@
+"""What is held ready, so that a decision looks at few rules."""
