@@ -6,7 +6,7 @@ Each raises a Refusal of kind DENIED that gives the block's reason and names its
 from collections.abc import Collection
 
 from ca.operations.world import World
-from ca.registry.block.judge_block import refusal
+from ca.registry.block.judge_block import agent_refusal, refusal
 from ca.registry.entry import Entry
 from ca.registry.issued import Issued
 from finial.blocks import Block
@@ -39,8 +39,9 @@ def refuse_blocked_serial(world: World, caller: SpiffeId, serial: str) -> None:
 def refuse_blocked_agent(world: World, agent: SpiffeId, selectors: Collection[Selector]) -> None:
     """Refuse an agent that is blocked, itself or by a selector of its node."""
     blocks = world.known.blocks
-    if blocks:
-        _refuse(blocks.of_agent(agent, selectors, world.clock.now()), f'agent "{agent}"')
+    block = blocks.of_agent(agent, selectors, world.clock.now()) if blocks else None
+    if block is not None:
+        raise agent_refusal(block, agent)
 
 
 def refuse_blocked_entry(world: World, entry: Entry) -> None:

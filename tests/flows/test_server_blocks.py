@@ -25,7 +25,7 @@ from ca.operations.server_identity import renew_server_identity
 from ca.registry.issued import SvidKind
 from finial.blocks import Blocks, SubjectKind, decode
 from finial.spiffe.identity import SpiffeId
-from finial.spiffe.refusal import Kind
+from finial.spiffe.refusal import Kind, Reason
 from finial.spiffe.selector import Selector
 from finial.wire.convert import spiffe_id_message
 from finial.wire.pb import entry_pb2, follow_pb2, svid_pb2
@@ -206,7 +206,7 @@ def test_blocked_agent_is_cut_off_at_once(tmp_path: Path) -> None:
             assert (await told(stream, "standing")).document == b"blocked"
             refusal = await refused(told(stream))
             assert refusal.kind is Kind.DENIED
-            assert refusal.reason is None
+            assert refusal.reason is Reason.AGENT_BLOCKED
             assert "is blocked: key leaked" in refusal.detail
         assert cast_out == [frozenset({agent.id})]
         refusal = await refused(agent.client.call("Entry.GetAuthorizedEntries"))

@@ -22,7 +22,7 @@ from ca.operations.following.streams import (
     Changed,
     Streams,
 )
-from ca.registry.block.judge_block import refusal
+from ca.registry.block.judge_block import agent_refusal
 from ca.registry.change import Topic
 from ca.registry.index import Touched
 from finial.runtime.clock import Clock
@@ -163,7 +163,7 @@ class Follower:
                 blocked.add(agent)
                 self._streams.tell(agent, Changed(STANDING, sequence, document=b"blocked"))
                 for stream in self._streams.of(agent):
-                    stream.end(refusal(block, f'agent "{agent}"'))
+                    stream.end(agent_refusal(block, agent))
             elif not self._streams.knows(agent, BLOCKS):
                 self._streams.tell(agent, Changed(ENTRIES, sequence))
         if blocked:

@@ -5,7 +5,7 @@ from typing import Final
 
 from finial.blocks import Block, SubjectKind
 from finial.spiffe.identity import SpiffeId, TrustDomain
-from finial.spiffe.refusal import Kind, Refusal
+from finial.spiffe.refusal import Kind, Reason, Refusal
 from finial.spiffe.selector import Selector
 from finial.spiffe.well_known import SERVER_PATH, is_agent
 
@@ -64,9 +64,16 @@ def judge_end(until: int, now: float) -> int:
     return until
 
 
-def refusal(block: Block, what: str) -> Refusal:
+def refusal(block: Block, what: str, reason: Reason | None = None) -> Refusal:
     """Say no to whoever meets a block; `what` names it, such as `entry 1234`."""
-    return Refusal(Kind.DENIED, f"{what} {block.sentence}", field="block", value=block.id)
+    return Refusal(
+        Kind.DENIED, f"{what} {block.sentence}", field="block", value=block.id, reason=reason
+    )
+
+
+def agent_refusal(block: Block, agent: SpiffeId) -> Refusal:
+    """Say no to an agent that is blocked, in a way that it can tell from other denials."""
+    return refusal(block, f'agent "{agent}"', Reason.AGENT_BLOCKED)
 
 
 def _read_id(kind: SubjectKind, text: str, trust_domain: TrustDomain) -> tuple[SubjectKind, str]:
