@@ -14,7 +14,7 @@ from finial.keys.contract import KeyType
 from finial.runtime import settings
 from finial.runtime.duration import Duration
 from finial.runtime.settings import SettingsError, at_least, between, setting
-from finial.spiffe.identity import TrustDomain
+from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Refusal
 from finial.wire.unix_socket import LONGEST_PATH
 
@@ -66,6 +66,38 @@ class Sds:
             raise ValueError(f"{', '.join(names)} are not all different")
 
 
+_CALLER_HEADER: Final = re.compile(r"(?:x-[a-z0-9-]{1,62})?", re.ASCII)
+
+
+def _header(value: str) -> str | None:
+    return None if _CALLER_HEADER.fullmatch(value) else "is no header's name like x-spiffe-caller"
+
+
+def _spiffe_ids(values: tuple[str, ...]) -> str | None:
+    for each in values:
+        try:
+            SpiffeId.parse(each)
+        except Refusal as refusal:
+            return f"names {each[:80]!a}: {refusal.detail}"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtAuthz:
+    """The table `[agent.ext_authz]`: how proxies ask who may call whom.
+
+    The gRPC form is on the workloads' socket; the HTTP form has one of its own, if
+    `http_socket_path` names it. What one of the `trusted_proxies` says of its client's certificate
+    is believed. `caller_header` tells the callee who calls (empty for none). Rules that no server
+    has confirmed for longer than `rules_max_age` allow nothing; 0 is for ever.
+    """
+
+    http_socket_path: Path | None = None
+    trusted_proxies: tuple[str, ...] = setting((), check=_spiffe_ids)
+    caller_header: str = setting("x-spiffe-caller", check=_header)
+    rules_max_age: Duration = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """The table `[agent]`; durations are seconds here and `5s` or `1h30m` in a file.
@@ -107,6 +139,7 @@ class Agent:
     required_workload_attestors: tuple[str, ...] = ()
     hold: Duration = setting(30.0, check=_positive)
     sds: Sds = field(default_factory=Sds)
+    ext_authz: ExtAuthz = field(default_factory=ExtAuthz)
     audit_log: Path | None = None
     metrics_file: Path | None = None
     log_level: Literal["debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"] = "info"
@@ -123,6 +156,9 @@ class Agent:
             raise ValueError(
                 "admin_socket_path lies in the folder of socket_path, which containers mount"
             )
+        http = self.ext_authz.http_socket_path
+        if http is not None and len(str(http).encode()) > LONGEST_PATH:
+            raise ValueError(f"ext_authz.http_socket_path is longer than {LONGEST_PATH} bytes")
         sources = {
             "join_file": self.join_file,
             "trust_bundle_path": self.trust_bundle_path,

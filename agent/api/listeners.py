@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.api.call_records import CallRecords
+from agent.api.ext_authz.deciding import Deciding
+from agent.api.ext_authz.http_socket import HttpSocket
 from agent.api.gate import Gate
 from agent.attestation.attempt import Caller
 from agent.events.measures import Measures
@@ -48,6 +50,7 @@ class Listeners:
     workload: Server[KernelPeer]
     operators: Server[KernelPeer]
     gate: Gate
+    http: HttpSocket | None = None
 
     async def listen(self, settings: Agent) -> None:
         """Open both sockets, the workloads' in a folder that holds nothing else.
@@ -57,9 +60,13 @@ class Listeners:
         _make_folder(settings.workload_socket.parent)
         await self.workload.listen_unix(settings.workload_socket, WORKLOAD_MODE)
         await self.operators.listen_unix(settings.admin_socket, OPERATOR_MODE)
+        if self.http is not None:
+            await self.http.listen()
 
     async def close(self, grace: float) -> None:
         """Close both; unary calls get so many seconds."""
+        if self.http is not None:
+            await self.http.close()
         await asyncio.gather(self.workload.close(grace), self.operators.close(grace))
 
 
@@ -70,6 +77,7 @@ def make_listeners(
     serving: Watch[Mapping[str, bool]],
     *,
     gate: Gate,
+    deciding: Deciding,
     records: CallRecords,
     measures: Measures,
     clock: Clock,
@@ -80,6 +88,10 @@ def make_listeners(
         gate.finished(call)
         measures.called(call.method, code, seconds)
 
+    def release(peer: KernelPeer) -> None:
+        deciding.proxies.forget(peer)
+        peer.close()
+
     def identified(transport: asyncio.BaseTransport) -> KernelPeer:
         return identify(transport, records.unseen)
 
@@ -87,7 +99,7 @@ def make_listeners(
     workload = Server(
         [*described, *reflection(described)],
         identify=identified,
-        release=KernelPeer.close,
+        release=release,
         guard=gate.guard,
         limits=_limits(settings),
         finished=finished,
@@ -103,7 +115,10 @@ def make_listeners(
         clock=clock,
         connection_key=lambda peer: peer.uid,
     )
-    return Listeners(workload, operators, gate)
+    path = settings.ext_authz.http_socket_path
+    per_uid = settings.connections_per_uid
+    http = HttpSocket(path, deciding, identified, per_uid) if path is not None else None
+    return Listeners(workload, operators, gate, http)
 
 
 def identify(

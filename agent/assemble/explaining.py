@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from agent.access.denials import Denials
+from agent.access.held_policies import HeldPolicies
 from agent.assemble.plugins import load_grammars, load_workload_attestors
 from agent.attestation.memory import Memory
 from agent.cache.view import Holdings
@@ -27,10 +29,12 @@ ID_BYTES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Attesting:
-    """What attests callers, and what is remembered of them."""
+    """What attests callers, what is remembered of them, and the rules to explain denials by."""
 
     attestation: CallerAttestation
     memory: Memory
+    denials: Denials
+    held: Watch[HeldPolicies | None]
     explaining: Explaining
 
 
@@ -51,7 +55,12 @@ def make_attesting(
     attestation = CallerAttestation(
         attestors, clock, agent.attestation_timeout, agent.required_workload_attestors
     )
-    memory = Memory(lambda: base64.b32encode(entropy.bytes(ID_BYTES)).decode().lower())
+
+    def new_id() -> str:
+        return base64.b32encode(entropy.bytes(ID_BYTES)).decode().lower()
+
+    memory, denials = Memory(new_id), Denials(new_id)
+    held: Watch[HeldPolicies | None] = Watch(None)
 
     @cache
     def grammars() -> Grammars:
@@ -69,6 +78,12 @@ def make_attesting(
         clock,
     )
     explaining = Explaining(
-        memory, attestation, situating.now, endpoint=agent.workload_socket, clock=clock
+        memory,
+        attestation,
+        situating.now,
+        denials=denials,
+        rules=lambda: held.value,
+        endpoint=agent.workload_socket,
+        clock=clock,
     )
-    return Attesting(attestation, memory, explaining)
+    return Attesting(attestation, memory, denials, held, explaining)

@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.api.answers import Answers
 from agent.api.call_records import CallRecords
+from agent.api.ext_authz.check import authorization
 from agent.api.gate import Gate
 from agent.api.introspection import introspection
 from agent.api.jwt import JwtProfile
@@ -19,7 +20,8 @@ from agent.api.sds.service import secret_discovery
 from agent.api.sds.stream import Serving
 from agent.api.streams import Changes, Streaming
 from agent.api.workload_api import workload_api
-from agent.assemble.explaining import make_attesting
+from agent.assemble.access import Access, make_access
+from agent.assemble.explaining import Attesting, make_attesting
 from agent.assemble.plugins import load_key_manager
 from agent.assemble.trust import Terms, read_terms
 from agent.cache.jwt_svids import JwtSvids
@@ -39,6 +41,7 @@ from agent.operations.publish import publish
 from agent.operations.refresh_svids import SvidRefresh
 from agent.operations.subscriptions import Subscriptions
 from agent.operations.synchronise import Synchronisation
+from agent.operations.topic import Topic
 from agent.settings import Settings
 from agent.storage.own_identity import OwnIdentityFile
 from agent.storage.topics import TopicFiles
@@ -62,6 +65,7 @@ class Parts:
     member: Member
     tasks: Tasks
     listeners: Listeners
+    access: Access
     serving: Watch[Mapping[str, bool]]
     publishing: Callable[[], Awaitable[None]]
 
@@ -150,6 +154,15 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         clock=ground.clock,
         entropy=ground.entropy,
     )
+    access = make_access(
+        ground.settings.agent,
+        attesting,
+        ground.holdings,
+        ground.link,
+        journal=ground.journal,
+        measures=ground.measures,
+        clock=ground.clock,
+    )
     tasks = _tasks(
         ground,
         terms,
@@ -158,33 +171,25 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         servers=servers,
         refresh=refresh,
         explaining=attesting.explaining,
+        followed=[access.keeping],
     )
     tasks.enforcement.resume()
     tasks.sync.resume(is_member=member.identity is not None)
     serving: Watch[Mapping[str, bool]] = Watch({"": False, WORKLOAD_API: False})
     records = CallRecords(ground.journal, attesting.memory, ground.clock)
     gate = Gate(ground.settings.agent.streams_per_uid, records)
-    operated = Operated(
-        member,
-        ground.holdings,
-        ground.tokens,
-        ground.link,
-        lambda: servers.address,
-        lambda: gate.open_calls,
-        ground.version,
-        _diagnosing(ground, tasks, servers, attesting.attestation.attestors),
-        attesting.explaining,
-        ground.clock,
-    )
+    operated = _operated(ground, tasks, servers, attesting, lambda: gate.open_calls)
     listeners = make_listeners(
         ground.settings.agent,
         [
             *_workload_services(ground, signing, records, attesting.attestation),
             introspection(attesting.explaining),
+            authorization(access.deciding, records),
         ],
         operator(operated),
         serving,
         gate=gate,
+        deciding=access.deciding,
         records=records,
         measures=ground.measures,
         clock=ground.clock,
@@ -192,7 +197,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
     publishing = partial(
         publish, ground.holdings, ground.published, ground.clock, lambda: gate.open_calls
     )
-    return Parts(member, tasks, listeners, serving, publishing)
+    return Parts(member, tasks, listeners, access, serving, publishing)
 
 
 def _tasks(
@@ -204,6 +209,7 @@ def _tasks(
     servers: Servers,
     refresh: SvidRefresh,
     explaining: Explaining,
+    followed: Sequence[Topic],
 ) -> Tasks:
     agent = ground.settings.agent
     topics = TopicFiles(agent.storage_dir)
@@ -249,6 +255,7 @@ def _tasks(
             explaining=explaining,
             clock=ground.clock,
             enforcement=enforcement,
+            topics=followed,
         ),
         sync=sync,
         refresh=refresh,
@@ -274,6 +281,27 @@ def _refresh(ground: _Ground, signing: Signing) -> SvidRefresh:
         journal=ground.journal,
         clock=ground.clock,
         entropy=ground.entropy,
+    )
+
+
+def _operated(
+    ground: _Ground,
+    tasks: Tasks,
+    servers: Servers,
+    attesting: Attesting,
+    open_calls: Callable[[], int],
+) -> Operated:
+    return Operated(
+        tasks.member,
+        ground.holdings,
+        ground.tokens,
+        ground.link,
+        lambda: servers.address,
+        open_calls,
+        ground.version,
+        _diagnosing(ground, tasks, servers, attesting.attestation.attestors),
+        attesting.explaining,
+        ground.clock,
     )
 
 

@@ -100,6 +100,7 @@ def start_tasks(parts: Parts, supervisor: Supervisor) -> None:
     supervisor.start("stream of changes", tasks.follow)
     supervisor.start("workloads' SVIDs", tasks.keep_svids)
     supervisor.start("blocks", tasks.enforce_blocks)
+    supervisor.start("rules", partial(parts.access.keeping.keep, tasks.listener.applied))
     supervisor.start("status report", tasks.report_status)
 
 
@@ -129,6 +130,7 @@ def _read_metrics(parts: Parts, metrics: Metrics) -> None:
         "Whether this agent itself is blocked.",
         lambda: holdings.value.lockout is not None,
     )
+    parts.access.read_into(metrics, parts.tasks.clock)
     metrics.reading("connected", "Whether the server is followed.", parts.is_connected)
 
 

@@ -147,6 +147,30 @@ class AgentReadmitted:
     agent_id: SpiffeId | None
 
 
+@dataclass(frozen=True, slots=True)
+class AccessDecided:
+    """A proxy asked whether a request may pass; what it was told is in `decision`.
+
+    `means` says what proved who calls, `through` which proxies stood between. `rules` are the names
+    of those that decided, `explained_as` the id under which the agent explains a denial.
+    """
+
+    asker: Caller
+    callee: SpiffeId | None
+    caller: SpiffeId | None
+    means: str
+    through: tuple[SpiffeId, ...]
+    serials: tuple[str, ...]
+    jti: str
+    method: str
+    path: str
+    decision: str
+    reason: str
+    rules: tuple[str, ...] = ()
+    because: str = ""
+    explained_as: str = ""
+
+
 Event = (
     NodeAttested
     | NodeRenewed
@@ -156,6 +180,7 @@ Event = (
     | TokenReceived
     | SigningFailed
     | WorkloadServed
+    | AccessDecided
     | SecretRejected
     | CallRefused
     | BlocksEnforced

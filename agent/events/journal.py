@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from agent.events.happened import (
+    AccessDecided,
     AgentLockedOut,
     CallRefused,
     EntriesSynced,
@@ -53,6 +54,8 @@ def _outcome(event: Event) -> str:
     match event:
         case CallRefused():
             return "refused"
+        case AccessDecided():
+            return "refused" if event.decision == "denied" else "done"
         case SigningFailed() | StandingLost() | SecretRejected() | AgentLockedOut():
             return "failed"
         case _:

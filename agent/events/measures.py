@@ -32,12 +32,15 @@ class Measures:
         self._failed = metrics.counter("signing_failures", "SVIDs the server did not give.")
         self._served = metrics.counter("served", "Answers sent to workloads.", ("method",))
         self._refused = metrics.counter("refused", "Calls refused.", ("method", "kind"))
-        rejected = "Secrets that an Envoy did not take."
-        self._rejected = metrics.counter("secrets_rejected", rejected, ("method",))
         self._blocks = metrics.counter("blocks_changes", "Changes of what is blocked.")
         self._blocked = metrics.counter("blocked", "Calls refused by a block.", ("method",))
         self._lockouts = metrics.counter("lockouts", "Times the agent itself was blocked.")
+        rejected = "Secrets that an Envoy did not take."
+        self._rejected = metrics.counter("secrets_rejected", rejected, ("method",))
+        decisions = "Requests decided for proxies."
+        self._decisions = metrics.counter("decisions", decisions, ("outcome", "reason"))
         # Finding a labelled child costs more than counting.
+        self._decided: dict[tuple[str, str], Counter] = {}
         self._served_by: dict[str, Counter] = {}
         self._seconds_of: dict[tuple[str, int], Histogram] = {}
         self._rpc_seconds = metrics.seconds("rpc", "Time that calls took.", ("method", "code"))
@@ -83,6 +86,14 @@ class Measures:
     def secret_rejected(self, method: str) -> None:
         """Note that an Envoy did not take what it was sent, however often it says so."""
         self._rejected.labels(method).inc()
+
+    def decided(self, outcome: str, reason: str) -> None:
+        """Note a decision about a request; both labels are of closed lists."""
+        counter = self._decided.get((outcome, reason))
+        if counter is None:
+            counter = self._decisions.labels(str(outcome), str(reason))
+            self._decided[outcome, reason] = counter
+        counter.inc()
 
     def called(self, method: str, code: int, seconds: float) -> None:
         """Note a finished call; `method` is one that we serve, so that labels stay few."""

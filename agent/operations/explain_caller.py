@@ -14,6 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.access.denials import Denials
+from agent.access.explaining import explain_denial
+from agent.access.held_policies import HeldPolicies
 from agent.attestation.attempt import Attempt
 from agent.attestation.explaining import amended, explain, for_itself, foresee, summary
 from agent.attestation.memory import Memory
@@ -42,12 +45,16 @@ class Explaining:
         attestation: CallerAttestation,
         situation: Callable[[], Situation],
         *,
+        denials: Denials,
+        rules: Callable[[], HeldPolicies | None],
         endpoint: Path,
         clock: Clock,
     ) -> None:
         self._memory = memory
         self._attestation = attestation
         self._situation = situation
+        self._denials = denials
+        self._rules = rules
         self._endpoint = endpoint
         self._clock = clock
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -62,10 +69,13 @@ class Explaining:
         return json.dumps({"attestors": running}).encode()
 
     async def of_refusal(self, refusal: str) -> Explanation:
-        """Explain the refusal with that id.
+        """Explain the refusal with that id, or the denial of a request.
 
         Raises: Refusal of kind NOT_FOUND.
         """
+        denial = self._denials.of(refusal.strip().lower())
+        if denial is not None:
+            return explain_denial(denial, self._rules(), self._situation().agent_id)
         attempt = self._memory.of_refusal(refusal.strip().lower())
         if attempt is None:
             raise Refusal(

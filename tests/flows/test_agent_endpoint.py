@@ -89,6 +89,7 @@ def test_reflection_lists_the_workload_api_as_it_is(module: Any) -> None:
             described = await reflected(agent, module, file_containing_symbol="SpiffeWorkloadAPI")
         assert names == {
             "SpiffeWorkloadAPI",
+            "envoy.service.auth.v3.Authorization",
             "envoy.service.secret.v3.SecretDiscoveryService",
             "finial.workload.v1.Introspection",
             "grpc.health.v1.Health",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agent.access.denials import Denials
 from agent.attestation.attempt import Caller
 from agent.attestation.memory import Memory
 from agent.operations.attest_caller import CallerAttestation
@@ -42,6 +43,8 @@ class Desk:
             self.memory,
             attestation,
             lambda: self.situation,
+            denials=Denials(lambda: "d1"),
+            rules=lambda: None,
             endpoint=Path("/run/w.sock"),
             clock=SystemClock(),
         )
