@@ -11,7 +11,7 @@ from typing import Final
 
 from agent.attestation.situation import SIGNING
 from agent.cache.view import Holdings
-from agent.operations.diagnosing import holdings, membership, node
+from agent.operations.diagnosing import blocks, holdings, membership, node
 from agent.operations.link import Link
 from agent.operations.member import Member
 from agent.operations.refresh_svids import SvidRefresh
@@ -74,6 +74,7 @@ class Diagnosing:
         return (
             holdings.judge_bundle(held.own_bundle, own, now),
             *holdings.judge_federated(held, now),
+            blocks.judge_blocks(held, self.link, now),
             holdings.judge_identities(
                 held, self.subscriptions.demand(), self._signing(), self.refresh.unsigned, now
             ),

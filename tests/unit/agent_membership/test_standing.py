@@ -53,6 +53,12 @@ def test_a_denied_agent_attests_anew_where_it_can(reason: Reason) -> None:
     assert denied.next_step(NOW) is Step.ATTEST
 
 
+@pytest.mark.parametrize("reason", [Reason.UNKNOWN, Reason.AGENT_BLOCKED])
+def test_some_denials_leave_the_agent_who_it_is(reason: Reason) -> None:
+    """A blocked agent keeps its SVID, with which it comes back when it is unblocked."""
+    assert ONCE.denied(reason) is ONCE
+
+
 @pytest.mark.parametrize("reason", LOSING)
 def test_a_denied_agent_stops_where_it_cannot(reason: Reason) -> None:
     """BR-05: each of the four reasons ends an agent that cannot prove its node again."""
