@@ -28,6 +28,7 @@ MAX_HEAD: Final = 96 * 1024
 MAX_HEADERS: Final = 256
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a body that are read and thrown away."""
+PIECE: Final = 16 * 1024
 REQUEST_SECONDS: Final = 30.0
 log = logging.getLogger("finial.agent.ext_authz")
 
@@ -76,12 +77,10 @@ class HttpForm(asyncio.Protocol):
             return
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self.close)
-        self._size += len(data)
         try:
-            if self._size > MAX_HEAD + MAX_BODY or (not self._is_headed and self._size > MAX_HEAD):
-                self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            else:
-                self._parser.feed_data(data)
+            # Piece by piece, since the end of a head, and with it its size, may be amid the data.
+            for at in range(0, len(data), PIECE):
+                self._feed(data[at : at + PIECE])
         except httptools.HttpParserError:
             self._fail(HTTPStatus.BAD_REQUEST)
 
@@ -122,6 +121,15 @@ class HttpForm(asyncio.Protocol):
             self._answer(decided, keeps=keeps)
         else:
             self._task = asyncio.ensure_future(self._wait(decided, keeps=keeps))
+
+    def _feed(self, piece: bytes) -> None:
+        if self._transport is None:
+            return
+        self._size += len(piece)
+        if self._size > (MAX_HEAD + MAX_BODY if self._is_headed else MAX_HEAD):
+            self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        else:
+            self._parser.feed_data(piece)
 
     def close(self) -> None:
         """End the connection."""
