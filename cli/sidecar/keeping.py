@@ -91,7 +91,7 @@ class Keeper:
         """Tell the program once of each set, and once when we start, as long as it takes."""
         if self._is_told:
             return
-        done = await tell(self._wanted)
+        done = await tell(self._wanted, self._clock)
         self._is_told = True
         if done:
             _log.info("%s: %s", self.name, done)

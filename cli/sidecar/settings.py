@@ -79,7 +79,7 @@ class SvidFiles:
     command: tuple[str, ...] = setting((), check=_program)
     pid_file: Path | None = setting(None, check=_absolute)
     signal: str = setting("", check=_signal)
-    timeout: Duration = setting(30.0, check=at_least(1))
+    timeout: Duration = setting(10.0, check=at_least(1))
 
     def __post_init__(self) -> None:
         if self.command and (self.pid_file or self.signal):

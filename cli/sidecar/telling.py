@@ -1,4 +1,9 @@
-"""Has a program read its files anew: a signal to the process of a pid file, or a command."""
+"""Has a program read its files anew: a signal to the process of a pid file, or a command.
+
+nginx and HAProxy answer a signal with new workers, or not at all where they cannot use what they
+read. HAProxy loses a signal that comes while it is still starting its workers. So a signal has had
+its effect when there is a new worker; until then the telling has failed and is tried again.
+"""
 
 import asyncio
 import contextlib
@@ -9,17 +14,21 @@ from pathlib import Path
 from typing import Final
 
 from cli.sidecar.settings import SvidFiles
+from finial.runtime.clock import Clock
 from finial.runtime.reporting.logging import neutralise
 from finial.spiffe.refusal import Kind, Refusal
 
 _PROCESSES: Final = {"nginx": "nginx", "haproxy": "haproxy", "postgresql": "postgres"}
 _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_HAVE_WORKERS: Final = ("nginx", "haproxy")
+_POLL: Final = 0.05
+_SETTLE: Final = 0.5
 _MOST_OUTPUT: Final = 2000
 _LAST_WORDS: Final = 0.2
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
-async def tell(wanted: SvidFiles) -> str:
+async def tell(wanted: SvidFiles, clock: Clock) -> str:
     """Have the program read its files anew, and say in words what was done.
 
     A program that does not run has nothing to be told. Raises: Refusal of kind PRECONDITION.
@@ -27,8 +36,7 @@ async def tell(wanted: SvidFiles) -> str:
     if wanted.command:
         return await _run(wanted.command, wanted.timeout)
     if wanted.process_file is not None:
-        name = _PROCESSES.get(wanted.program, "")
-        return _send(wanted.process_file, wanted.signal_number, name)
+        return await _signal(wanted, wanted.process_file, clock)
     return ""
 
 
@@ -50,17 +58,25 @@ def judge_command(command: tuple[str, ...]) -> None:
         raise _failed(f"{program} can be changed by others, so it is not run")
 
 
-def _send(pid_file: Path, number: signal.Signals, name: str) -> str:
+async def _signal(wanted: SvidFiles, pid_file: Path, clock: Clock) -> str:
+    name = _PROCESSES.get(wanted.program, "")
+    number = wanted.signal_number
     try:
         pid, owner = _read_pid(pid_file)
-        process = os.pidfd_open(pid)
+        workers = _children(pid)
+        _send(pid_file, pid, owner, name, number)
     except (FileNotFoundError, ProcessLookupError):
         return f"nobody to tell: no process runs that {pid_file} names"
+    if wanted.program in _HAVE_WORKERS and workers:
+        await _await_workers(pid, name, workers, wanted.timeout, clock)
+    return f"sent {number.name} to {name or 'process'} {pid}"
+
+
+def _send(pid_file: Path, pid: int, owner: int, name: str, number: signal.Signals) -> None:
+    process = os.pidfd_open(pid)
     try:
         _judge_process(pid_file, pid, owner, name)
         signal.pidfd_send_signal(process, number)
-    except ProcessLookupError:
-        return f"nobody to tell: no process runs that {pid_file} names"
     except PermissionError:
         raise _failed(
             f"{number.name} to {name or 'the process'} {pid} is not permitted: run as its user"
@@ -68,7 +84,28 @@ def _send(pid_file: Path, number: signal.Signals, name: str) -> str:
         ) from None
     finally:
         os.close(process)
-    return f"sent {number.name} to {name or 'process'} {pid}"
+
+
+async def _await_workers(
+    pid: int, name: str, former: frozenset[int], timeout: float, clock: Clock
+) -> None:
+    end = clock.monotonic() + timeout
+    while not _children(pid) - former:
+        if clock.monotonic() >= end:
+            raise _failed(
+                f"{name} {pid} has no new worker after {timeout:g} s: its own log says why"
+            )
+        await clock.sleep(_POLL)
+    # HAProxy is not ready for the next signal yet.
+    await clock.sleep(_SETTLE)
+
+
+def _children(pid: int) -> frozenset[int]:
+    try:
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    except OSError:
+        return frozenset()
+    return frozenset(map(int, listed.split()))
 
 
 def _read_pid(pid_file: Path) -> tuple[int, int]:
