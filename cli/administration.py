@@ -60,6 +60,10 @@ class Administration:
             headers["If-Match"] = revision
         return self._call("PATCH", path, document=document, headers=headers, query=query)
 
+    def put(self, path: str, document: Mapping[str, object]) -> Document:
+        """Put something in the place of what is there."""
+        return self._call("PUT", path, document=document)
+
     def delete(self, path: str) -> None:
         """Remove something."""
         self._answer("DELETE", path)

@@ -14,6 +14,7 @@ import msgspec
 from ca.operations.authorized_entries import served_entries
 from ca.operations.following.streams import POLICIES, AgentStream, Changed
 from ca.operations.world import World
+from ca.registry.policy.policy_index import Identities
 from finial.policy.document import PolicyDocument
 from finial.spiffe.identity import SpiffeId
 
@@ -61,15 +62,13 @@ def policies_of(world: World, agent: SpiffeId) -> PolicyDocument:
     """Say what one agent needs to decide about its callees, without a version."""
     known = world.known
     callees = {entry.spiffe_id for entry in served_entries(world, agent)}
-    needed = known.policies.needed(callees)
-    attributes = known.attributes.of(known.entries, needed.attributes)
-    return PolicyDocument(
-        version=0,
-        callees={str(callee): mode for callee, mode in needed.modes.items()},
-        policies=needed.policies,
-        attributes={str(who): has for who, has in attributes.items() if needed.asks_of(who)},
-        audit_all=tuple(sorted(map(str, needed.audited))),
-    )
+    return known.policies.document(callees, identities_asked_for(world))
+
+
+def identities_asked_for(world: World) -> Identities:
+    """Everybody who has one of the attributes that some rule asks for, with its values."""
+    known = world.known
+    return known.attributes.of(known.entries, known.policies.attributes)
 
 
 def _version(world: World, stream: AgentStream) -> int:

@@ -21,6 +21,7 @@ from ca.api.rest.routes import (
     doctor,
     entries,
     issued,
+    policies,
     svids,
     tokens,
     watching,
@@ -37,6 +38,19 @@ _DESCRIPTION: Final = (
     "Administration of a finial CA server: on its admin socket for root and the server's user, "
     "over HTTPS with an API token whose scopes name what it may do. IDs and selectors are text, "
     "times RFC 3339, refusals problem documents (RFC 9457)."
+)
+
+_PARTS: Final = (
+    entries,
+    agents,
+    tokens,
+    authorities,
+    issued,
+    svids,
+    watching,
+    doctor,
+    blocks,
+    policies,
 )
 
 logger = logging.getLogger("finial.rest")
@@ -76,7 +90,7 @@ def _framework() -> FastAPI:
         dependencies=[Depends(judge_parameters)],
         generate_unique_id_function=lambda route: f"{route.tags[0]}.{route.name}",
     )
-    for part in (entries, agents, tokens, authorities, issued, svids, watching, doctor, blocks):
+    for part in _PARTS:
         framework.include_router(part.router)
     framework.add_exception_handler(Refusal, _refused)
     framework.add_exception_handler(RequestValidationError, _misshapen)

@@ -1,14 +1,16 @@
 """All policies and modes in memory, and which of them an agent needs for its callees."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from ca.registry.policy.stored import AuditLevel, CalleeMode, StoredPolicy
 from finial.policy.decision import Mode
-from finial.policy.document import PolicyText, read_policy
+from finial.policy.document import PolicyDocument, PolicyText, read_policy
 from finial.policy.id_pattern import IdPattern
 from finial.policy.rule import Effect
+from finial.policy.selection import Selection
 from finial.policy.statement import Statement
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Refusal
@@ -16,48 +18,7 @@ from finial.spiffe.refusal import Refusal
 UNSET: Final = CalleeMode(callee=IdPattern(TrustDomain("unset").id), mode=Mode.OPEN)
 """What holds for a callee that nobody gave a mode: nothing is asked, and nothing is cut."""
 
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """What one agent needs: policies by name, each callee's mode, and whose attributes.
-
-    `attributes` are the names that the policies ask for, `asking` the callers of those that do,
-    None for anybody. `audited` are the callees of which every decision is audited.
-    """
-
-    policies: tuple[PolicyText, ...]
-    modes: Mapping[SpiffeId, Mode]
-    attributes: frozenset[str] = frozenset()
-    asking: frozenset[IdPattern] | None = frozenset()
-    audited: frozenset[SpiffeId] = frozenset()
-
-    def asks_of(self, spiffe_id: SpiffeId) -> bool:
-        """Whether the attributes of that identity may matter."""
-        if self.asking is None or spiffe_id in self.modes:
-            return True
-        return any(each.matches(spiffe_id) for each in self.asking)
-
-
-class _ByCallee:
-    """Numbers of policies by the callees that they can be about."""
-
-    def __init__(self) -> None:
-        self.any: set[int] = set()
-        self._exact: dict[SpiffeId, set[int]] = {}
-        self._below: dict[SpiffeId, set[int]] = {}
-
-    def add(self, statement: Statement, number: int) -> None:
-        if not statement.callees:
-            self.any.add(number)
-        for pattern in statement.callees:
-            place = self._below if pattern.below else self._exact
-            place.setdefault(pattern.id, set()).add(number)
-
-    def about(self, callee: SpiffeId) -> set[int]:
-        found = set(self._exact.get(callee, ()))
-        for above in above_of(callee) if self._below else ():
-            found |= self._below.get(above, set())
-        return found
+Identities = Mapping[SpiffeId, Mapping[str, list[str]]]
 
 
 class PolicyIndex:
@@ -68,8 +29,7 @@ class PolicyIndex:
         self._names: dict[str, StoredPolicy] = {}
         self._modes: dict[IdPattern, CalleeMode] = {}
         self._read: dict[PolicyText, tuple[Statement, ...]] = {}
-        self._deciding: list[PolicyText] = []
-        self._by_callee = _ByCallee()
+        self._selection = Selection(())
 
     def __len__(self) -> int:
         return len(self._policies)
@@ -86,24 +46,22 @@ class PolicyIndex:
     @property
     def deciding(self) -> tuple[PolicyText, ...]:
         """What of the policies decides, by name."""
-        return tuple(self._deciding)
+        return tuple(self._read)
 
     @property
-    def size(self) -> int:
-        """How many bytes of text decide, at most."""
-        return sum(len(each.text) * 4 for each in self._deciding)
+    def attributes(self) -> frozenset[str]:
+        """The names of the attributes that any of them asks for."""
+        every = (statement for found in self._read.values() for statement in found)
+        return frozenset().union(*(each.attributes for each in every))
 
     def replace(self, policies: Iterable[StoredPolicy], modes: Iterable[CalleeMode]) -> None:
         """Take in all policies and modes there are, instead of those that were."""
         self._policies = {each.id: each for each in policies}
         self._names = {each.name: each for each in self._policies.values()}
         self._modes = {each.callee: each for each in modes}
-        self._deciding = [each.told for each in self if each.enabled]
-        self._read = {each: self._read.get(each) or _read(each) for each in self._deciding}
-        self._by_callee = _ByCallee()
-        for number, text in enumerate(self._deciding):
-            for statement in self._read[text]:
-                self._by_callee.add(statement, number)
+        deciding = [each.told for each in self if each.enabled]
+        self._read = {each: self._read.get(each) or _read(each) for each in deciding}
+        self._selection = Selection(tuple(self._read.items()))
 
     def get(self, policy_id: str) -> StoredPolicy | None:
         """Find a policy by its id."""
@@ -131,38 +89,23 @@ class PolicyIndex:
 
     def about(self, callee: SpiffeId) -> tuple[PolicyText, ...]:
         """The policies that can be about a callee, by name."""
-        numbers = self._by_callee.about(callee) | self._by_callee.any
-        return tuple(self._deciding[number] for number in sorted(numbers))
+        return self._selection.document(0, {callee: Mode.ENFORCE}, {}).policies
 
-    def needed(self, callees: Collection[SpiffeId]) -> Needed:
-        """Say what whoever decides about these callees has to know.
+    def document(self, callees: Collection[SpiffeId], identities: Identities) -> PolicyDocument:
+        """What an agent is told that serves these callees, without a version.
 
-        A callee that is open asks no rule, so that its rules are not needed.
+        A callee that is open asks no rule, so that its rules are not told. `identities` are all
+        that have attributes which some rule asks for.
         """
-        modes = {callee: self.mode_of(callee) for callee in sorted(callees)}
-        asked = [callee for callee, found in modes.items() if found.mode is not Mode.OPEN]
-        numbers = set(self._by_callee.any) if asked else set()
-        for callee in asked:
-            numbers |= self._by_callee.about(callee)
-        policies = tuple(self._deciding[number] for number in sorted(numbers))
-        every = (statement for text in policies for statement in self._read[text])
-        asking = [each for each in every if each.attributes]
-        return Needed(
-            policies,
-            {callee: found.mode for callee, found in modes.items()},
-            frozenset().union(*(each.attributes for each in asking)),
-            None if any(not each.callers for each in asking) else _callers(asking),
-            frozenset(each for each, found in modes.items() if found.audit is AuditLevel.ALL),
+        found = {callee: self.mode_of(callee) for callee in sorted(callees)}
+        asked = {each: has.mode for each, has in found.items() if has.mode is not Mode.OPEN}
+        return msgspec.structs.replace(
+            self._selection.document(0, asked, identities),
+            callees={str(callee): has.mode for callee, has in found.items()},
+            audit_all=tuple(
+                str(each) for each, has in found.items() if has.audit is AuditLevel.ALL
+            ),
         )
-
-    def attributes(self, policies: Iterable[PolicyText]) -> frozenset[str]:
-        """The names of the attributes that some of the policies ask for."""
-        every = (statement for text in policies for statement in self._read[text])
-        return frozenset().union(*(each.attributes for each in every))
-
-
-def _callers(statements: Iterable[Statement]) -> frozenset[IdPattern]:
-    return frozenset(pattern for each in statements for pattern in each.callers)
 
 
 def above_of(spiffe_id: SpiffeId) -> Iterator[SpiffeId]:
@@ -178,5 +121,5 @@ def _read(text: PolicyText) -> tuple[Statement, ...]:
         return read_policy(text)
     except Refusal:
         # It was judged when it was stored, perhaps by an older program. It is told all the same:
-        # an agent that cannot read it denies rather than decides without it.
+        # an agent that cannot read it keeps to what it has rather than decide without it.
         return (Statement(text.name, Effect.DENY, "", (), ()),)

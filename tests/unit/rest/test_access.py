@@ -36,6 +36,18 @@ EVERY_ROUTE = [
     ("GET", "/v1/blocks/x", "blocks:read"),
     ("DELETE", "/v1/blocks/x", "blocks:write"),
     ("GET", "/v1/identities/web", "identities:read"),
+    ("POST", "/v1/policies", "policies:write"),
+    ("GET", "/v1/policies", "policies:read"),
+    ("POST", "/v1/policies:try", "policies:read"),
+    ("POST", "/v1/policies:explain", "policies:read"),
+    ("GET", "/v1/policies/x", "policies:read"),
+    ("PUT", "/v1/policies/x", "policies:write"),
+    ("DELETE", "/v1/policies/x", "policies:write"),
+    ("GET", "/v1/policies/x/versions", "policies:read"),
+    ("GET", "/v1/callees", "policies:read"),
+    ("GET", "/v1/callees/x", "policies:read"),
+    ("PUT", "/v1/callees/x", "policies:write"),
+    ("DELETE", "/v1/callees/x", "policies:write"),
     ("GET", "/metrics", "metrics:read"),
     ("GET", "/openapi.json", "docs:read"),
     ("GET", "/docs", "docs:read"),
@@ -62,7 +74,7 @@ def test_over_https_every_route_needs_its_scope(tmp_path: Path) -> None:
         tokens = {scope: await desk.token(*sorted(every - {scope})) for scope in every}
         for verb, path, scope in EVERY_ROUTE:
             desk.house.clock.advance(2)  # the same refusal is recorded once a second
-            body = {} if verb in ("POST", "PATCH") else None
+            body = {} if verb in ("POST", "PATCH", "PUT") else None
             bare = await desk.ask(verb, path, body, peer=AWAY)
             assert "remedy" in problem(bare, 401)
             assert bare.headers["www-authenticate"].startswith("Bearer")
@@ -84,15 +96,9 @@ def test_every_route_is_known_here() -> None:
         for verb in verbs
         if "/health/" not in path
     }
-    described = {
-        (
-            verb,
-            path.replace("{token_id}", "x")
-            .replace("{block_id}", "x")
-            .replace("{spiffe_id}", "web"),
-        )
-        for verb, path in described
-    }
+    for name in ("token_id", "block_id", "policy_id", "callee"):
+        described = {(verb, path.replace(f"{{{name}}}", "x")) for verb, path in described}
+    described = {(verb, path.replace("{spiffe_id}", "web")) for verb, path in described}
     assert described == {(verb, path) for verb, path, _ in EVERY_ROUTE}
 
 

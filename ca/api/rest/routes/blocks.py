@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response, Security
 from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.shapes.block import BlockDocument, BlockingDocument, NewBlock
 from ca.api.rest.shapes.identity import IdentityDocument
+from ca.api.rest.shapes.ids import whole_id
 from ca.api.rest.shapes.parsing import required
 from ca.api.rest.shapes.shape import Page
 from ca.operations.administration.administer_blocks import (
@@ -18,7 +19,6 @@ from ca.operations.administration.administer_blocks import (
     show_block,
 )
 from ca.operations.identity_standing import LONGEST_WATCH, identity_standing, watch_identity
-from ca.operations.world import World
 from ca.registry.api_token import Scope
 from finial.spiffe.identity import SpiffeId
 
@@ -97,7 +97,7 @@ async def get_identity(
     another answer; 304 says that there is none.
     """
     world = world_of(request)
-    subject = required("spiffe_id", _whole(world, spiffe_id), SpiffeId.parse)
+    subject = required("spiffe_id", whole_id(world.trust_domain, spiffe_id), SpiffeId.parse)
     found = await identity_standing(world, subject)
     document = IdentityDocument.of(found)
     if if_none_match == document.etag and wait:
@@ -106,11 +106,3 @@ async def get_identity(
         return Response(status_code=304, headers={"ETag": document.etag})
     response.headers["ETag"] = document.etag
     return document
-
-
-def _whole(world: World, text: str) -> str:
-    """A SPIFFE ID as it came, or one of this trust domain by its path alone."""
-    if text.startswith("spiffe:/"):
-        # Proxies make one slash of two.
-        return "spiffe://" + text.removeprefix("spiffe:").lstrip("/")
-    return f"{world.trust_domain.id}/{text}"

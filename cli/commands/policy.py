@@ -1,0 +1,346 @@
+"""`finial policy`: who may call whom."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.place import Place, server_options
+from cli.printing import output_option, plain, print_fields, print_json, print_table
+
+_FILES = click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
+
+
+@click.group()
+def policy() -> None:
+    """Say who may call whom: rules as JSON or Cedar in files, and how much each callee enforces."""
+
+
+@policy.command()
+@_FILES
+@server_options
+@output_option
+def apply(files: Sequence[Path], place: Place, output: str) -> None:
+    """Register the policies in files, or change those that have their names.
+
+    A policy has no effect on a callee without a mode: shadow is proposed for it.
+
+    \b
+    Examples:
+      finial policy apply orders.json
+      finial policy apply policies/
+    """
+    from cli.administration import Administration
+    from cli.policies import name_of, read_policies, same
+
+    results = []
+    with Administration(place) as server:
+        known = {each["name"]: each for each in server.every("/v1/policies")}
+        for wish in read_policies(files):
+            before = known.get(name_of(wish))
+            if before is None:
+                results.append(("created", server.post("/v1/policies", wish)))
+            elif same(wish, before):
+                results.append(("unchanged", server.get(f"/v1/policies/{before['id']}")))
+            else:
+                results.append(("changed", server.put(f"/v1/policies/{before['id']}", wish)))
+    if output == "json":
+        print_json({"items": [{"outcome": how, **found} for how, found in results]})
+        return
+    for how, found in results:
+        click.echo(f"{how:<10} {plain(found['name'])}")
+    _propose(found for _, found in results)
+
+
+@policy.command()
+@_FILES
+@server_options
+@output_option
+def diff(files: Sequence[Path], place: Place, output: str) -> None:
+    """Show what `finial policy apply` would change, and change nothing.
+
+    \b
+    Example:
+      finial policy diff policies/
+    """
+    import difflib
+
+    from cli.administration import Administration
+    from cli.policies import lines_of, name_of, read_policies, same
+
+    with Administration(place) as server:
+        known = {each["name"]: each for each in server.every("/v1/policies")}
+    items: list[dict[str, Any]] = []
+    for wish in read_policies(files):
+        name = name_of(wish)
+        before = known.get(name)
+        if before is not None and same(wish, before):
+            continue
+        lines = difflib.unified_diff(
+            lines_of(before) if before else [],
+            lines_of(wish),
+            f"registered: {name}" if before else "not registered",
+            f"file: {name}",
+            lineterm="",
+        )
+        items.append({"name": name, "new": before is None, "diff": list(lines)})
+    if output == "json":
+        print_json({"items": items})
+        return
+    for item in items:
+        for line in item["diff"]:
+            click.echo(plain(line))
+    if not items:
+        click.echo("nothing would change")
+
+
+@policy.command()
+@_FILES
+@click.option(
+    "--requests",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Requests, one JSON object a line: caller, callee, method, path.",
+)
+@click.option("--remove", "removed", multiple=True, help="A policy that would be deleted.")
+@server_options
+@output_option
+def test(
+    files: Sequence[Path], requests: Path, removed: Sequence[str], place: Place, output: str
+) -> int:
+    """Say which requests the policies in files would decide otherwise, and change nothing.
+
+    All callees are taken to enforce. Ends with status 1 when a policy would be refused.
+
+    \b
+    Example:
+      finial policy test orders.json --requests seen.jsonl
+    """
+    from cli.administration import Administration
+    from cli.policies import read_policies, read_requests
+
+    wish = {
+        "put": read_policies(files),
+        "remove": list(removed),
+        "requests": read_requests(requests),
+    }
+    with Administration(place) as server:
+        tried = server.post("/v1/policies:try", wish)
+    if output == "json":
+        print_json(tried)
+        return int(bool(tried["faults"]))
+    for fault in tried["faults"]:
+        where = f" ({fault['field']}: {fault['value']})" if fault["field"] else ""
+        click.echo(f"refused {plain(fault['policy'])}: {plain(fault['detail'])}{plain(where)}")
+        if fault["remedy"]:
+            click.echo(f"  try: {plain(fault['remedy'])}")
+    for each in tried["changes"]:
+        now = "allowed" if each["allowed"] else "denied"
+        call = f"{each['caller']} {each['method']} {' or '.join(each['paths'])} of {each['callee']}"
+        click.echo(f"{now}  {plain(call)}: {each['before']} before, {each['after']} after")
+    if not tried["faults"]:
+        click.echo(f"{len(tried['changes'])} of {tried['asked']} requests are decided otherwise")
+    return int(bool(tried["faults"]))
+
+
+@policy.command()
+@click.argument("caller")
+@click.argument("callee")
+@click.argument("method")
+@click.argument("path")
+@server_options
+@output_option
+def explain(*, caller: str, callee: str, method: str, path: str, place: Place, output: str) -> None:
+    """Say what becomes of a request, and what keeps each policy about the callee from matching.
+
+    CALLER may be `-` for somebody without an identity.
+
+    \b
+    Example:
+      finial policy explain spiffe://example.org/orders spiffe://example.org/payment POST /refund
+    """
+    from cli.administration import Administration
+
+    asked = {"callee": callee, "method": method, "path": path}
+    if caller != "-":
+        asked["caller"] = caller
+    with Administration(place) as server:
+        found = server.post("/v1/policies:explain", asked)
+    if output == "json":
+        print_json(found)
+        return
+    shadow = ", in shadow: the rules say no" if found["shadow"] else ""
+    by = f" by {', '.join(map(plain, found['by']))}" if found["by"] else ""
+    click.echo(f"{'allowed' if found['allowed'] else 'denied'}{by}{shadow}: {found['sentence']}")
+    click.echo(f"the callee's mode is {found['mode']}")
+    for each in found["policies"]:
+        gaps = "; ".join(map(plain, each["gaps"])) if each["gaps"] else "matches"
+        click.echo(f"  {each['effect']:<5} {plain(each['policy'])}: {gaps}")
+
+
+@policy.command("list")
+@server_options
+@output_option
+def list_(place: Place, output: str) -> None:
+    """List the policies.
+
+    \b
+    Example:
+      finial policy list
+    """
+    _list(place, output, "/v1/policies", _POLICIES, "no policy is registered")
+
+
+@policy.command()
+@click.argument("name")
+@click.option("--versions", is_flag=True, help="All that it was, the latest first.")
+@server_options
+@output_option
+def show(name: str, versions: bool, place: Place, output: str) -> None:
+    """Show a policy by its name or id, or all its versions.
+
+    \b
+    Example:
+      finial policy show "orders may charge" --versions
+    """
+    from cli.administration import Administration
+    from cli.policies import lines_of
+
+    with Administration(place) as server:
+        policy_id = _find(server.every("/v1/policies"), name)
+        if versions:
+            items = list(server.every(f"/v1/policies/{policy_id}/versions"))
+        else:
+            items = [server.get(f"/v1/policies/{policy_id}")]
+    if output == "json":
+        print_json({"items": items} if versions else items[0])
+        return
+    for item in items:
+        print_fields(item, _SHOWN)
+        for line in lines_of(item):
+            click.echo(f"  {plain(line)}")
+
+
+@policy.command()
+@click.argument("name")
+@server_options
+@output_option
+def delete(name: str, place: Place, output: str) -> None:
+    """Delete a policy by its name or id; the modes of callees stay, so nothing is opened by it.
+
+    \b
+    Example:
+      finial policy delete "orders may charge"
+    """
+    from cli.administration import Administration
+
+    with Administration(place) as server:
+        policy_id = _find(server.every("/v1/policies"), name)
+        server.delete(f"/v1/policies/{policy_id}")
+    if output == "json":
+        print_json({"id": policy_id})
+    else:
+        click.echo(f"deleted {plain(name)}")
+
+
+@policy.command()
+@click.argument("callee", required=False)
+@click.argument("mode", required=False, type=click.Choice(["open", "shadow", "enforce", "unset"]))
+@click.option(
+    "--audit",
+    type=click.Choice(["denials", "all"]),
+    default="denials",
+    show_default=True,
+    help="Which decisions are audited.",
+)
+@server_options
+@output_option
+def mode(callee: str | None, mode: str | None, audit: str, place: Place, output: str) -> None:
+    """List the modes of callees, show what holds for one, or set it.
+
+    Open asks no rule, shadow asks and lets everything through, enforce denies what no rule allows.
+    CALLEE is a SPIFFE ID, or a prefix such as spiffe://example.org/team-a/*.
+
+    \b
+    Examples:
+      finial policy mode
+      finial policy mode spiffe://example.org/payment shadow
+      finial policy mode spiffe://example.org/payment enforce --audit all
+    """
+    from cli.administration import Administration
+
+    if callee is None:
+        _list(place, output, "/v1/callees", _MODES, "no callee has a mode")
+        return
+    with Administration(place) as server:
+        if mode == "unset":
+            server.delete(f"/v1/callees/{callee}")
+        elif mode is not None:
+            server.put(f"/v1/callees/{callee}", {"mode": mode, "audit": audit})
+        found = server.get(f"/v1/callees/{callee}")
+    if output == "json":
+        print_json(found)
+        return
+    origin = f"set for {plain(found['set_for'])}" if found["set_for"] else "set by nobody"
+    click.echo(f"{plain(found['callee'])} is {found['mode']}, {origin}")
+    click.echo(f"  policies that can be about it: {found['policies']}")
+    if found["mode"] == "enforce" and not found["policies"]:
+        click.echo("  no rule allows anything, so that every call is denied")
+
+
+_POLICIES = {
+    "name": "NAME",
+    "form": "FORM",
+    "enabled": "ENABLED",
+    "revision": "REVISION",
+    "id": "ID",
+}
+_MODES = {
+    "callee": "CALLEE",
+    "mode": "MODE",
+    "audit": "AUDIT",
+    "changed_at": "SINCE",
+    "changed_by": "BY",
+}
+_SHOWN = {
+    "name": "Name",
+    "id": "ID",
+    "revision": "Revision",
+    "enabled": "Enabled",
+    "deleted": "Deleted",
+    "changed_at": "Changed at",
+    "changed_by": "Changed by",
+    "at": "At",
+    "who": "By",
+}
+
+
+def _list(place: Place, output: str, path: str, columns: dict[str, str], none: str) -> None:
+    from cli.administration import Administration
+
+    with Administration(place) as server:
+        items = list(server.every(path))
+    if output == "json":
+        print_json({"items": items})
+    else:
+        print_table(items, columns, none)
+
+
+def _find(items: Iterable[dict[str, Any]], name: str) -> str:
+    from finial.spiffe.refusal import Kind, Refusal
+
+    for each in items:
+        if name in (each["name"], each["id"]):
+            return str(each["id"])
+    raise Refusal(Kind.NOT_FOUND, "there is no such policy", field="name", value=name)
+
+
+def _propose(policies: Iterable[dict[str, Any]]) -> None:
+    """Propose shadow for callees that nobody gave a mode."""
+    callees = sorted({each for found in policies for each in found["callees_without_mode"]})
+    for callee in callees:
+        click.echo(f"{plain(callee)} has no mode, so that no rule is asked about it")
+        click.echo(f"  try: finial policy mode {plain(callee)} shadow")
