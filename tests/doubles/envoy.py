@@ -3,6 +3,7 @@
 What a configuration is made of stands in `tests/doubles/envoy_parts.py`.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography import x509
 
 from tests.conftest import Requirements
 from tests.doubles.programs import eventually
@@ -129,6 +131,12 @@ class Envoy:
         configs = self.admin("/config_dump").json()["configs"]
         [dump] = [each for each in configs if each["@type"].endswith("SecretsConfigDump")]
         return {each["name"]: each for each in dump.get("dynamic_active_secrets", [])}
+
+    def certificate(self, name: str) -> x509.Certificate:
+        """The leaf of a certificate that it got by discovery."""
+        secret = self.secrets()[name]["secret"]
+        pem = base64.b64decode(secret["tls_certificate"]["certificate_chain"]["inline_bytes"])
+        return x509.load_pem_x509_certificates(pem)[0]
 
     def serials(self) -> list[str]:
         """The serial numbers, in hex, of the certificates it shows others."""
