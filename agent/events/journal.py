@@ -7,6 +7,7 @@ from typing import Final
 from agent.events.happened import (
     AccessDecided,
     AgentLockedOut,
+    BlocksEnforced,
     CallRefused,
     EntriesSynced,
     Event,
@@ -40,9 +41,19 @@ class Journal(journal.Journal[Event]):
 
 def render(event: Event) -> Iterator[journal.Record]:
     """Return the audit log's record of an event, if it deserves one."""
-    # A comparison that found nothing new is no act: it would fill the log with silence.
-    if not isinstance(event, EntriesSynced) or event.changed:
+    if _is_news(event):
         yield {"kind": name(event), **members(event), "outcome": _outcome(event)}
+
+
+def _is_news(event: Event) -> bool:
+    """Whether it is an act; what found nothing new would fill the log with silence."""
+    match event:
+        case EntriesSynced():
+            return event.changed
+        case BlocksEnforced():
+            return bool(event.began or event.ended)
+        case _:
+            return True
 
 
 def name(event: Event) -> str:

@@ -193,7 +193,8 @@ class BlockEnforcement:
         before, self._in_force = self._in_force, {each.id: each for each in blocks.holding(now)}
         began = [each for i, each in self._in_force.items() if i not in before]
         ended = tuple(i for i in before if i not in self._in_force)
-        log.warning(
+        say = log.warning if began or ended else log.info
+        say(
             "blocks of version %d are in force: %d of them, %d new, %d ended; %d entries of this "
             "agent are withheld",
             blocks.version,
@@ -208,7 +209,7 @@ class BlockEnforcement:
                 len(self._in_force),
                 tuple(began[:MOST_NAMED]),
                 ended[:MOST_NAMED],
-                tuple(sorted(withheld))[:MOST_NAMED],
+                tuple(sorted(withheld)[:MOST_NAMED]),
             )
         )
 

@@ -54,6 +54,11 @@ def test_what_took_effect_is_written_with_subject_and_reason() -> None:
     ]
 
 
+def test_a_document_without_news_is_not_audited() -> None:
+    """A list that was signed anew, or another SVID of what is blocked already, is no act here."""
+    assert list(render(BlocksEnforced(6, 1, (), (), ("web",)))) == []
+
+
 @pytest.mark.parametrize(
     ("event", "kind", "outcome"),
     [
