@@ -172,13 +172,47 @@ def explain(*, caller: str, callee: str, method: str, path: str, place: Place, o
     if output == "json":
         print_json(found)
         return
+    if found["blocked"]:
+        block = found["blocked"]
+        click.echo(f"denied: {plain(block['subject'])} is blocked: {plain(block['reason'])}")
+        click.echo("without the block it would be:")
     shadow = ", in shadow: the rules say no" if found["shadow"] else ""
     by = f" by {', '.join(map(plain, found['by']))}" if found["by"] else ""
-    click.echo(f"{'allowed' if found['allowed'] else 'denied'}{by}{shadow}: {found['sentence']}")
+    click.echo(
+        f"{'allowed' if found['rules_allow'] else 'denied'}{by}{shadow}: {found['sentence']}"
+    )
     click.echo(f"the callee's mode is {found['mode']}")
     for each in found["policies"]:
         gaps = "; ".join(map(plain, each["gaps"])) if each["gaps"] else "matches"
         click.echo(f"  {each['effect']:<5} {plain(each['policy'])}: {gaps}")
+
+
+@policy.command()
+@click.option("--lagging", is_flag=True, help="Only those that may decide by what is out of date.")
+@server_options
+@output_option
+def agents(lagging: bool, place: Place, output: str) -> None:
+    """List the agents with the versions of the policies and blocks that they enforce.
+
+    \b
+    Example:
+      finial policy agents --lagging
+    """
+    from cli.administration import Administration
+
+    with Administration(place) as server:
+        items = list(server.every("/v1/enforcement", lagging="true" if lagging else None))
+    if output == "json":
+        print_json({"items": items})
+        return
+    rows = [
+        {
+            **each,
+            **{topic: _enforced(each[topic]) for topic in ("policies", "blocks")},
+        }
+        for each in items
+    ]
+    print_table(rows, _AGENTS, "no agent lags" if lagging else "no agent is known")
 
 
 @policy.command("list")
@@ -305,6 +339,13 @@ _MODES = {
     "changed_at": "SINCE",
     "changed_by": "BY",
 }
+_AGENTS = {
+    "agent_id": "AGENT",
+    "connected": "CONNECTED",
+    "last_connected_at": "LEFT",
+    "policies": "POLICIES",
+    "blocks": "BLOCKS",
+}
 _SHOWN = {
     "name": "Name",
     "id": "ID",
@@ -336,6 +377,14 @@ def _find(items: Iterable[dict[str, Any]], name: str) -> str:
         if name in (each["name"], each["id"]):
             return str(each["id"])
     raise Refusal(Kind.NOT_FOUND, "there is no such policy", field="name", value=name)
+
+
+def _enforced(versions: dict[str, Any] | None) -> str:
+    if versions is None:
+        return "-"
+    if versions["lags"]:
+        return f"{versions['applied']}, told {versions['told']}"
+    return str(versions["applied"])
 
 
 def _propose(policies: Iterable[dict[str, Any]]) -> None:

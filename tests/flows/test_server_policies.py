@@ -8,6 +8,7 @@ from typing import Any
 
 from ca.events.happened import SYSTEM
 from ca.operations.administration.administer_modes import callee_standing, set_mode, unset_mode
+from ca.operations.enforcement import Versions, enforcement
 from ca.operations.publish_policies import publish_policies
 from ca.registry.policy.stored import AuditLevel, StoredPolicy
 from finial.policy.decision import Mode
@@ -159,5 +160,37 @@ def test_mode_is_explicit(tmp_path: Path) -> None:
         ):
             attempt = set_mode(world, SYSTEM, IdPattern.parse(wrong), Mode.OPEN)
             assert (await refused(attempt)).kind is Kind.INVALID
+
+    play(tmp_path, act)
+
+
+def test_agents_that_lag_are_named(tmp_path: Path) -> None:
+    """Told and not applied, away, or unable: each may decide by something out of date."""
+
+    async def act(built: House) -> None:
+        agent, away = await built.join(), await built.join()
+        async with following(agent) as stream:
+            document = await told(stream)
+            found = {each.agent: each for each in enforcement(built.world)}
+            assert not found[away.id].connected
+            assert found[away.id].lags
+            here = found[agent.id]
+            assert (here.connected, here.blocks) == (True, None)
+            assert here.policies == Versions(document.version, 0)
+            assert here.lags
+            applied = follow_pb2.Applied(topic="policies", version=document.version)
+            await stream.send(follow_pb2.Up(applied=applied))
+            async with asyncio.timeout(PATIENCE):
+                async for topic in built.world.streams.applied.changes():
+                    if topic == "policies":
+                        break
+            [here] = [each for each in enforcement(built.world) if each.agent == agent.id]
+            assert here.policies is not None
+            assert not here.policies.lags
+            shown = await Desk(built).ask("GET", "/v1/enforcement?lagging=true")
+            assert {each["agent_id"] for each in shown.json()["items"]} == {
+                str(agent.id),
+                str(away.id),
+            }
 
     play(tmp_path, act)

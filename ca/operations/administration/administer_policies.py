@@ -14,6 +14,7 @@ from ca.events.happened import Actor
 from ca.operations.publish_policies import identities_asked_for
 from ca.operations.world import World
 from ca.registry.policy.stored import PolicyVersion, StoredPolicy
+from finial.blocks import Block
 from finial.policy.admission import Known, faults, judge_policy
 from finial.policy.decision import Decision, Mode
 from finial.policy.document import PolicyText, read_policy
@@ -37,12 +38,16 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What becomes of a request now, in the callee's mode, and what each policy says of it."""
+    """What becomes of a request now, in the callee's mode, and what each policy says of it.
+
+    A `block` of the caller or the callee refuses it, whatever the mode and the policies are.
+    """
 
     request: Request
     mode: Mode
     decision: Decision
     compared: tuple[Compared, ...]
+    block: Block | None = None
 
 
 def list_policies(world: World) -> tuple[StoredPolicy, ...]:
@@ -176,7 +181,12 @@ def explain_request(world: World, request: Request) -> Explained:
     about = policies.about(request.callee)
     decision = _set_of(world, about).decide(request, mode)
     identities = identities_asked_for(world)
-    return Explained(request, mode, decision, explain(about, request, identities))
+    compared = explain(about, request, identities)
+    blocks, now = world.known.blocks, world.clock.now()
+    block = blocks.of_id(request.callee, now)
+    if request.caller is not None:
+        block = blocks.of_id(request.caller, now) or block
+    return Explained(request, mode, decision, compared, block)
 
 
 def callees_without_mode(world: World, text: PolicyText) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ EVERY_ROUTE = [
     ("GET", "/v1/blocks/x", "blocks:read"),
     ("DELETE", "/v1/blocks/x", "blocks:write"),
     ("GET", "/v1/identities/web", "identities:read"),
+    ("GET", "/v1/enforcement", "agents:read"),
+    ("GET", "/v1/enforcement", "blocks:read"),
     ("POST", "/v1/policies", "policies:write"),
     ("GET", "/v1/policies", "policies:read"),
     ("POST", "/v1/policies:try", "policies:read"),

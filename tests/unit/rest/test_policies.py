@@ -138,6 +138,14 @@ def test_a_request_is_explained(tmp_path: Path) -> None:
         found = (await desk.ask("POST", "/v1/policies:explain", CALL | {"path": "/refund"})).json()
         assert not found["allowed"]
         assert "/refund" in found["policies"][0]["gaps"][0]
+        block = {"subject": CALL["caller"], "reason": "key leaked"}
+        assert (
+            await desk.ask("POST", "/v1/entries", WEB | {"spiffe_id": CALL["caller"]})
+        ).is_success
+        assert (await desk.ask("POST", "/v1/blocks", block)).is_success
+        found = (await desk.ask("POST", "/v1/policies:explain", CALL)).json()
+        assert (found["allowed"], found["rules_allow"]) == (False, True)
+        assert found["blocked"]["reason"] == "key leaked"
         nobody = {name: value for name, value in CALL.items() if name != "caller"}
         found = (await desk.ask("POST", "/v1/policies:explain", nobody)).json()
         assert not found["allowed"]

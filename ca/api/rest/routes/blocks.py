@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response, Security
 
 from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.shapes.block import BlockDocument, BlockingDocument, NewBlock
+from ca.api.rest.shapes.enforcement import EnforcementDocument
 from ca.api.rest.shapes.identity import IdentityDocument
 from ca.api.rest.shapes.ids import whole_id
 from ca.api.rest.shapes.parsing import required
@@ -18,6 +19,7 @@ from ca.operations.administration.administer_blocks import (
     remove_block,
     show_block,
 )
+from ca.operations.enforcement import enforcement
 from ca.operations.identity_standing import LONGEST_WATCH, identity_standing, watch_identity
 from ca.registry.api_token import Scope
 from finial.spiffe.identity import SpiffeId
@@ -33,6 +35,9 @@ Wait = Annotated[
 
 
 Watcher = Annotated[Administrator, Security(authorized, scopes=[Scope.IDENTITIES_READ])]
+Enforcer = Annotated[
+    Administrator, Security(authorized, scopes=[Scope.AGENTS_READ, Scope.BLOCKS_READ])
+]
 Watch = Annotated[float, Query(ge=0, le=LONGEST_WATCH, description="Seconds to wait at most.")]
 
 
@@ -106,3 +111,15 @@ async def get_identity(
         return Response(status_code=304, headers={"ETag": document.etag})
     response.headers["ETag"] = document.etag
     return document
+
+
+@router.get("/enforcement")
+async def get_enforcement(
+    request: Request, caller: Enforcer, lagging: bool = False
+) -> Page[EnforcementDocument]:
+    """List the agents with the versions of blocks and policies that they enforce.
+
+    With `lagging`, only those that may decide by something that is out of date.
+    """
+    found = [each for each in enforcement(world_of(request)) if each.lags or not lagging]
+    return Page(items=[EnforcementDocument.of(each) for each in found], next_page_token="")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from ca.api.rest.shapes.block import BlockDocument
 from ca.api.rest.shapes.shape import Answer, Shape
 from ca.api.rest.shapes.times import Instant, instant
 from ca.operations.administration.administer_modes import CalleeStanding
@@ -303,7 +304,11 @@ class ExplainedDocument(Answer):
 
     allowed: bool
     mode: Mode
+    blocked: BlockDocument | None = Field(
+        description="What blocks the caller or the callee, whatever the policies say."
+    )
     shadow: bool = Field(description="Let through although the rules say no.")
+    rules_allow: bool = Field(description="Whether mode and policies alone would let it through.")
     ground: str
     sentence: str
     by: list[str]
@@ -315,9 +320,11 @@ class ExplainedDocument(Answer):
         """Write a value as a document."""
         decision = found.decision
         return cls(
-            allowed=decision.allowed,
+            allowed=decision.allowed and found.block is None,
+            blocked=None if found.block is None else BlockDocument.of(found.block),
             mode=found.mode,
             shadow=decision.shadow,
+            rules_allow=decision.allowed,
             ground=decision.ground.value,
             sentence=decision.ground.sentence,
             by=list(decision.by),
