@@ -46,8 +46,11 @@ class _Pair:
 
     numbers: tuple[int, ...]
     paths: PrefixIndex | None
-    known: "cedarpy.Entities"
+    known: "cedarpy.Entities | None"
     places: bool
+
+
+_NO_PAIR: Final = _Pair((), None, None, False)
 
 
 class PolicySet:
@@ -123,7 +126,7 @@ class PolicySet:
 
     def _judge(self, caller: SpiffeId, callee: SpiffeId, method: str, path: str) -> Ruling:
         pair = self._pairs.get((caller, callee)) or self._make_pair(caller, callee)
-        if pair is None:
+        if pair.known is None:
             return Ruling(False, Ground.NO_RULE)
         numbers = pair.numbers if pair.paths is None else tuple(sorted(pair.paths.find(path)))
         if not numbers:
@@ -135,10 +138,11 @@ class PolicySet:
         asked = question(caller, callee, context(method, path, pair.places))
         return ask(statements, parsed, pair.known, asked)
 
-    def _make_pair(self, caller: SpiffeId, callee: SpiffeId) -> _Pair | None:
+    def _make_pair(self, caller: SpiffeId, callee: SpiffeId) -> _Pair:
         numbers = self._numbers(caller, callee)
         if not numbers:
-            return None
+            # Whoever may not call tries again: finding nothing is remembered as well.
+            return self._pairs.put((caller, callee), _NO_PAIR, 1)
         statements = [self._statements[number] for number in numbers]
         names = frozenset().union(*(each.attributes for each in statements))
         prefixes = frozenset().union(*(each.prefixes for each in statements))
