@@ -26,7 +26,9 @@ class Kept:
         self.folder = tmp_path / "f"
         if wanted.get("program", "none") != "none":
             wanted.setdefault("pid_file", tmp_path / "missing.pid")
-        self.keeper = Keeper(SvidFiles(self.folder, **wanted), StandingClock(), RepeatingEntropy())
+        self.keeper = Keeper(
+            SvidFiles(self.folder, **wanted), StandingClock(), RepeatingEntropy(seed)
+        )
         self.keeper.prepare()
 
     def take(self, *given: Any, **changes: Any) -> None:

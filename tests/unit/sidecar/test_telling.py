@@ -29,7 +29,12 @@ def refused(**wanted: Any) -> str:
 
 @pytest.fixture
 def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen(["/bin/sleep", "60"]) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["/bin/cat"], stdin=pipe, stdout=pipe, bufsize=0) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"x")
+        process.stdout.read(1)  # it has become that program
         yield process
         process.kill()
 
@@ -118,7 +123,7 @@ def test_a_program_that_does_not_run_has_nothing_to_be_told(tmp_path: Path) -> N
 def test_another_program_is_not_told(tmp_path: Path, sleeper: "subprocess.Popen[bytes]") -> None:
     """A pid file that outlived its program may name anybody, whom a signal could end."""
     path = named(tmp_path, sleeper.pid)
-    assert "'sleep', not nginx" in refused(pid_file=path, program="nginx")
+    assert "'cat', not nginx" in refused(pid_file=path, program="nginx")
     assert sleeper.poll() is None
 
 
