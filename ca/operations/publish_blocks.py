@@ -2,7 +2,8 @@
 
 It is made anew whenever blocks, entries, nodes or authorities change, when a block ends, and every
 half minute while anything is blocked, because another server may just have issued what it did not
-know to be blocked. Nothing is told unless something in it is other than before.
+know to be blocked. Nothing is told unless something in it is other than before. Where the ledger is
+long, agents are told what is blocked first, and then which SVIDs that hits.
 
 Its version is the instant at which it was made, in milliseconds, and always higher than the one
 before: it survives a restart, a restored database, and a clock that was set back (an agent that
@@ -28,6 +29,9 @@ from ca.registry.block.reach import Reach, document_of, reach_of
 from ca.registry.issued import Issued, SvidKind
 from finial.blocks import Block, BlocksDocument, Crl
 
+SLOW: Final = 0.1
+"""Seconds: if the ledger took longer the last time, agents are told before it is asked."""
+
 LONG_LIST: Final = 500
 """So many rows of a revocation list are signed in a thread, not in line."""
 
@@ -42,18 +46,50 @@ async def publish_blocks(world: World) -> BlocksDocument:
     known = world.known
     async with world.revocation.lock:
         known.blocks_wanted.clear()
-        before = known.blocks_told.value.document
-        made = await _make(world, before.version)
-        if _same(made, before) and before.version >= known.blocks_floor:
-            return before
+        if world.revocation.seconds > SLOW:
+            _tell(world, _hastily(world))
+        begun = world.clock.monotonic()
+        made = await _make(world)
+        world.revocation.seconds = world.clock.monotonic() - begun
+        _tell(world, made)
+        return known.blocks_told.value.document
+
+
+def _tell(world: World, made: BlocksDocument) -> None:
+    known = world.known
+    before = known.blocks_told.value.document
+    if not _same(made, before) or before.version < known.blocks_floor:
         known.blocks_told.set(PublishedBlocks.of(made))
         world.streams.tell_able(blocks_change(known))
-        return made
 
 
-async def _make(world: World, before: int) -> BlocksDocument:
+def _hastily(world: World) -> BlocksDocument:
+    """What is blocked, before the ledger was asked which SVIDs that hits: with those of before."""
+    known = world.known
+    before = known.blocks_told.value.document
+    holding = known.blocks.holding(world.clock.now())
+    ids = {each.id for each in holding}
+    reach = reach_of(holding, known.entries, known.nodes)
+    document = document_of(_version(world), holding, reach, (), shortened=before.shortened)
+    serials = {name: block for name, block in before.serials.items() if block in ids}
+    jtis = {name: block for name, block in before.jtis.items() if block in ids}
+    return msgspec.structs.replace(
+        document,
+        serials=serials | document.serials,
+        jtis=jtis | document.jtis,
+        crls=before.crls,
+    )
+
+
+def _version(world: World) -> int:
+    known = world.known
+    before = known.blocks_told.value.document.version
+    return max(int(world.clock.now() * 1000), before + 1, known.blocks_floor + 1)
+
+
+async def _make(world: World) -> BlocksDocument:
     known, now = world.known, world.clock.now()
-    version = max(int(now * 1000), before + 1, known.blocks_floor + 1)
+    version = _version(world)
     holding = known.blocks.holding(now)
     reach = reach_of(holding, known.entries, known.nodes)
     live: list[Issued] = []

@@ -92,6 +92,8 @@ def test_a_blocked_identity_gets_nothing_any_more(tmp_path: Path) -> None:
         result = await x509_svid(agent, web.id)
         assert result.status.code == 7
         assert "is blocked: key leaked" in result.status.message
+        refused_call = built.audit.records[-1]
+        assert (refused_call["kind"], refused_call["field"]) == ("call_refused", "block")
         asked = svid_pb2.NewJWTSVIDRequest(entry_id=web.id, audience=["them"])
         assert (await refused(agent.client.call("SVID.NewJWTSVID", asked))).kind is Kind.DENIED
         mint = svid_pb2.MintJWTSVIDRequest(id=spiffe_id_message(WEB), audience=["them"])
@@ -359,6 +361,29 @@ def test_whoever_blocks_hears_who_enforces_it(tmp_path: Path) -> None:
             told_so = [each.who for each in made.outlook.remains()]
             assert any(str(away.id) in each for each in told_so)
             assert (await show_block(built.world, made.block.id)).reception is not None
+
+    play(tmp_path, act)
+
+
+def test_agents_are_told_before_a_long_ledger_is_read(tmp_path: Path) -> None:
+    """First what is blocked, then which SVIDs that hits; what was known of others stays."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [web, api] = await register(local, entry_for(agent.id, "/web"), entry_for(agent.id, "/api"))
+        other, mine = await x509_svid(agent, api.id), await x509_svid(agent, web.id)
+        await create_block(built.world, SYSTEM, wish(api.id, SubjectKind.ENTRY))
+        built.world.revocation.seconds = 1.0
+        async with following(agent, "blocks") as stream:
+            await told(stream)
+            await create_block(built.world, SYSTEM, wish(web.id, SubjectKind.ENTRY))
+            first = decode((await told(stream)).document)
+            assert set(first.entries) == {web.id, api.id}
+            if str(serial_of(mine)) not in first.serials:
+                assert set(first.serials) == {str(serial_of(other))}
+                first = decode((await told(stream)).document)
+            assert set(first.serials) == {str(serial_of(other)), str(serial_of(mine))}
+            assert built.world.revocation.seconds == 0.0
 
     play(tmp_path, act)
 

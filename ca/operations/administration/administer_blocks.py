@@ -26,6 +26,7 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.well_known import server_id
 
 LONGEST_WAIT: Final = 10.0
+_ALONE: Final = (SubjectKind.SERIAL, SubjectKind.JTI)
 MAX_BLOCKS: Final = 10_000
 
 
@@ -85,7 +86,8 @@ async def create_block(
     block = _judged(world, actor, wish)
     if len(world.known.blocks) >= MAX_BLOCKS:
         raise Refusal(Kind.EXHAUSTED, f"there are {MAX_BLOCKS} blocks, and no more can be told")
-    await _outlook(world, block)
+    if block.kind in _ALONE or not _is_registered(world, block):
+        await _outlook(world, block)
     begun = world.clock.monotonic()
     await world.datastore.create_block(block)
     await world.follower.caught_up()
@@ -227,6 +229,15 @@ async def _outlook(world: World, block: Block, *, known: bool = False) -> Outloo
             remedy="check the spelling; finial entry list shows what is registered",
         )
     return outlook
+
+
+def _is_registered(world: World, block: Block) -> bool:
+    """Whether memory knows something that it hits, so that the ledger need not be asked first."""
+    known = world.known
+    if next(entries_of(block, known.entries), None) is not None:
+        return True
+    agents = reach_of((block,), known.entries, known.nodes).agents
+    return any(known.nodes.get(SpiffeId.parse(each)) is not None for each in agents)
 
 
 def _spare_server(world: World, svids: Sequence[Issued]) -> None:

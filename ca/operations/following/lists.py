@@ -9,7 +9,11 @@ from finial.blocks import Crl
 
 @dataclass(slots=True)
 class RevocationLists:
-    """Each authority's latest list with what it revokes; whoever makes new ones holds the lock."""
+    """Each authority's latest list with what it revokes; whoever makes new ones holds the lock.
+
+    `seconds` is how long it took the last time.
+    """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    seconds: float = 0.0
     latest: dict[str, tuple[tuple[Revoked, ...], Crl]] = field(default_factory=dict)

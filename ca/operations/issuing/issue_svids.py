@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from ca.events.happened import Actor, SvidsIssued
+from ca.events.happened import Actor, CallRefused, SvidsIssued
 from ca.issuance.conformance import conform, conform_token
 from ca.issuance.draft import draft_leaf, draft_token, judge_audience
 from ca.issuance.issuer import Issuer
@@ -76,7 +76,7 @@ async def issue_x509_svids(
     if rows:
         await world.datastore.record_issued(rows)
         world.record(SvidsIssued(actor, rows))
-    return withheld(world, results)
+    return _audited(world, actor, withheld(world, results))
 
 
 async def issue_jwt_svid(
@@ -158,6 +158,17 @@ def withheld(world: World, results: list[IssuedX509 | Refusal]) -> list[IssuedX5
         except Refusal as refusal:
             kept.append(refusal)
     return kept
+
+
+def _audited(
+    world: World, actor: Actor, results: list[IssuedX509 | Refusal]
+) -> list[IssuedX509 | Refusal]:
+    """Record that something was refused because it is blocked; the call itself is answered."""
+    refused = (each for each in results if isinstance(each, Refusal) and each.field == "block")
+    first = next(refused, None)
+    if first is not None:
+        world.record(CallRefused(actor, "BatchNewX509SVID", first))
+    return results
 
 
 @dataclass(frozen=True, slots=True)
