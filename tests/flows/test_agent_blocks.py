@@ -10,6 +10,8 @@ from tests.doubles.running_agent import RunningAgent, Scene, never, soon, until,
 from tests.flows.agent_explanations import about_me, explained, id_of
 from tests.flows.agent_scenes import ME, play, refused
 from tests.flows.test_agent_jwt import claims, fetch, validate
+from tests.flows.test_agent_sds import asking
+from tests.flows.test_agent_sds import fetch as secrets
 
 WEB = "spiffe://example.org/web"
 LIST = Crl("aabb", b"\x30\x03crl", 2_000_000_000)
@@ -381,5 +383,30 @@ def test_a_full_disk_does_not_keep_a_block_from_its_effect() -> None:
             assert applied(played) == []
             file.rmdir()
             await until_in_time(played, lambda: applied(played) == [1])
+
+    play(act)
+
+
+def test_secret_discovery_takes_back_what_it_can() -> None:
+    """The incremental form says what is removed; the other sends none; both tell why not."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        played.server.entry("b", "/db", ME)
+        async with (
+            played.agent() as agent,
+            asking(agent, "DeltaSecrets") as delta,
+            asking(agent, "StreamSecrets") as whole,
+        ):
+            for client in (delta, whole):
+                await client.ask(WEB, "spiffe://example.org/db")
+                assert set(await client.take()) == {WEB, "spiffe://example.org/db"}
+            tell(played, blocking(spiffe_ids=WEB))
+            await delta.take()
+            assert delta.removed == [WEB]
+            await whole.nothing()
+            refusal = await refused(secrets(agent, WEB))
+            assert (refusal.kind, refusal.detail.startswith(NO_WORD)) == (Kind.DENIED, True)
+            assert len((await secrets(agent, "default")).resources) == 1
 
     play(act)

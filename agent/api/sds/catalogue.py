@@ -11,12 +11,12 @@ The rules, for names that Envoy's configuration holds:
 - every name is answered under the name that was asked for, whatever else means the same.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent.api.sds.secret import Form, Secret, certificate, validation
-from agent.cache.view import Identity, View
+from agent.cache.view import Identity, View, Withheld
 from agent.cache.x509_svids import HeldSvid
 from agent.settings import Sds
 from finial.spiffe.bundle import Bundle
@@ -43,13 +43,14 @@ class Missing:
     """Why there is no secret of a name.
 
     UNAVAILABLE is on its way. DENIED is not the caller's, as things are: without `why` because it
-    has no identity, or not the SPIFFE ID it `asked_for`. INVALID and PRECONDITION never become
-    anything.
+    has no identity, or not the SPIFFE ID it `asked_for`, or because that is blocked (`withheld`).
+    INVALID and PRECONDITION never become anything.
     """
 
     kind: Kind
     why: str = ""
     asked_for: str = ""
+    withheld: tuple[Withheld, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Catalogue:
 
     def _find(self, name: str) -> Secret | Missing:
         if name == self._names.default_svid_name:
-            return self._certificate(name, self.view.identities[:1])
+            return self._certificate(name, self.view)
         if name == self._names.default_bundle_name:
             return self._bundle(name, self._own)
         if name == self._names.default_all_bundles_name:
@@ -116,18 +117,20 @@ class Catalogue:
         except Refusal as refusal:
             return self._no_name(name, refusal)
         if spiffe_id.path:
-            return self._certificate(name, self._having(spiffe_id))
+            return self._certificate(name, self.view.only(spiffe_id))
         return self._bundle(name, spiffe_id.trust_domain)
 
-    def _certificate(self, name: str, identities: Iterable[Identity]) -> Secret | Missing:
+    def _certificate(self, name: str, view: View) -> Secret | Missing:
+        is_default = name == self._names.default_svid_name
         pending = None
-        for each in identities:
+        for each in view.identities[:1] if is_default else view.identities:
             if (svid := each.svid) is not None:
                 return self._made_of(name, svid)
             pending = each
         if pending is not None:
             return Missing(Kind.UNAVAILABLE, f"the SVID of {pending.spiffe_id} is not signed yet")
-        return Missing(Kind.DENIED, asked_for=name if self.view.identities else "")
+        asked_for = name if self.view.identities else ""
+        return Missing(Kind.DENIED, asked_for=asked_for, withheld=view.withheld)
 
     def _made_of(self, name: str, svid: HeldSvid) -> Secret:
         return self._keep((name, svid.entry_id), (svid,), lambda: certificate(name, svid))
@@ -165,7 +168,7 @@ class Catalogue:
 
     def _no_bundle(self, domain: TrustDomain) -> Missing:
         if not self.view.identities:
-            return Missing(Kind.DENIED)
+            return Missing(Kind.DENIED, withheld=self.view.withheld)
         federated = {d for each in self.view.identities for d in each.entitlement.federates_with}
         if domain == self._own or domain in federated:
             return Missing(Kind.UNAVAILABLE, f"the agent has no bundle of {domain} yet")
@@ -179,9 +182,6 @@ class Catalogue:
             f"there is no secret {name[:80]!a}: ask for {', '.join(known)} or a SPIFFE ID "
             f"({refusal.detail})",
         )
-
-    def _having(self, spiffe_id: SpiffeId) -> list[Identity]:
-        return [each for each in self.view.identities if each.spiffe_id == spiffe_id]
 
     def _entries(self, interest: Interest) -> list[Identity]:
         """The identities that have to be kept signed for such a stream."""

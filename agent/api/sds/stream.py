@@ -94,7 +94,7 @@ def refusal_of(missing: Missing, findings: Findings) -> Refusal:
     if missing.kind is not Kind.DENIED:
         return Refusal(missing.kind, missing.why)
     if findings.failures or not missing.why:
-        return findings.no_identity(missing.asked_for)
+        return findings.no_identity(missing.asked_for, missing.withheld)
     return Unserved(Kind.DENIED, missing.why, findings.said)
 
 
