@@ -1,7 +1,8 @@
 """The server's configuration as frozen values; keys bear SPIRE's names where SPIRE has them.
 
 A file has a table `[server]`, with `[server.ratelimit]`, `[server.rest]` and `[server.ca_subject]`
-below it, and a table `[plugins.<type>.<name>]` for each plugin.
+below it, a table `[oidc]` where OIDC discovery is wanted, and a table `[plugins.<type>.<name>]` for
+each plugin.
 """
 
 from collections.abc import Mapping
@@ -14,10 +15,12 @@ from finial.runtime import settings
 from finial.runtime.duration import Duration
 from finial.runtime.settings import SettingsError, at_least, setting
 from finial.spiffe.identity import SpiffeId, TrustDomain
+from finial.spiffe.oidc import OidcIssuer, is_address, is_host
 from finial.spiffe.refusal import Refusal
 from finial.wire.unix_socket import LONGEST_PATH
 
 DEFAULT_PORT: Final = 8081
+UNIX: Final = "unix://"
 _PLUGIN_TYPES: Final = ("key_manager", "node_attestor")
 
 
@@ -31,6 +34,30 @@ def _trust_domain(value: str) -> str | None:
     except Refusal as refusal:
         return f"is wrong: {refusal.detail}"
     return None
+
+
+def _listen(value: str) -> str | None:
+    if value.startswith(UNIX) and value != UNIX:
+        return None
+    host, colon, port = value.rpartition(":")
+    if host and colon and port.isascii() and port.isdigit() and int(port) < 65536:
+        return None
+    return f"is {value!r}, it must be host:port, or {UNIX} and a path"
+
+
+def _issuer(value: str) -> str | None:
+    try:
+        OidcIssuer.parse(value)
+    except Refusal as refusal:
+        return f"is {value!r}: {refusal.detail}"
+    return None
+
+
+def _hosts(values: tuple[str, ...]) -> str | None:
+    wrong = [value for value in values if not is_host(value)]
+    return (
+        f"holds {wrong[0]!r}, and a host is a name in lower case or an address" if wrong else None
+    )
 
 
 def _ids(values: tuple[str, ...]) -> str | None:
@@ -176,10 +203,48 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Oidc:
+    """The table `[oidc]`: discovery for verifiers of JWT-SVIDs that know no SPIFFE.
+
+    `listen` is `host:port`, or `unix://` and a path for a proxy that ends TLS. `issuer` is
+    `server.jwt_issuer` where nothing is given; `domains` are further names by which verifiers may
+    call. `ratelimit` is in requests a second and address, 0 meaning no limit.
+    """
+
+    listen: str = setting(check=_listen)
+    issuer: str = setting("", check=lambda value: _issuer(value) if value else None)
+    domains: tuple[str, ...] = setting((), check=_hosts)
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    ratelimit: float = setting(50.0, check=at_least(0))
+
+    def __post_init__(self) -> None:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file are given together or not at all")
+        if self.socket and (self.certificate_file or len(str(self.socket)) > LONGEST_PATH):
+            raise ValueError(
+                f"a socket has a path of at most {LONGEST_PATH} bytes and no certificate"
+            )
+
+    @property
+    def socket(self) -> Path | None:
+        """The Unix socket to listen on, where it is none of TCP."""
+        path = self.listen.removeprefix(UNIX)
+        return Path(path) if path != self.listen else None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The TCP address to listen on."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration file."""
 
     server: Server
+    oidc: Oidc | None = None
     plugins: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -190,6 +255,35 @@ class Settings:
             )
         if len(self.plugins.get("key_manager", {})) > 1:
             raise ValueError("plugins.key_manager names more than one key manager")
+        if self.oidc is not None:
+            self._judge_oidc(self.oidc)
+
+    def _judge_oidc(self, oidc: Oidc) -> None:
+        if self.server.disable_jwt_svids:
+            raise ValueError("oidc shows the keys of JWT-SVIDs, and disable_jwt_svids is set")
+        if fault := _issuer(self.issuer):
+            raise ValueError(f"oidc.issuer is missing, and server.jwt_issuer {fault}")
+        if not (oidc.socket or oidc.certificate_file or self.oidc_names):
+            raise ValueError(
+                "oidc.issuer and oidc.domains name only addresses, for which there is no "
+                "certificate of ours: give certificate_file and key_file, or a name"
+            )
+
+    @property
+    def issuer(self) -> str:
+        """The issuer that OIDC discovery speaks for."""
+        return (self.oidc and self.oidc.issuer) or self.server.jwt_issuer
+
+    @property
+    def oidc_hosts(self) -> tuple[str, ...]:
+        """By which hosts verifiers may call for discovery."""
+        domains = self.oidc.domains if self.oidc else ()
+        return tuple(dict.fromkeys((OidcIssuer.parse(self.issuer).host, *domains)))
+
+    @property
+    def oidc_names(self) -> tuple[str, ...]:
+        """Those of them that a certificate of ours can bear."""
+        return tuple(each for each in self.oidc_hosts if not is_address(each))
 
     def plugin(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
         """The plugins of one type by name, each with its table."""

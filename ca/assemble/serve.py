@@ -33,6 +33,7 @@ from finial.spiffe.bundle_document import render_pem
 from finial.spiffe.refusal import Kind, Refusal
 
 if TYPE_CHECKING:
+    from ca.api.oidc.start import OidcApi
     from ca.api.rest.start import RestApi
 
 GRACE: Final = 10.0
@@ -48,6 +49,7 @@ class Running:
     admin_socket: Path | None
     rest_address: tuple[str, int] | None
     bundle_path: Path
+    oidc_address: tuple[str, int] | None = None
 
 
 async def run(
@@ -110,6 +112,7 @@ async def _serve(
     write_public(server.bundle_path, render_pem(world.known.bundle.value))
     grpc = await listen(world, identity, serving, measures)
     rest = await _start_rest(world, identity, metrics, supervisor)
+    oidc = await _start_oidc(world, identity, measures, supervisor)
     _start_tasks(world, identity, grpc, supervisor)
     # What is long-lived is never looked at again by the collector, which keeps its pauses short:
     # the entries, and the REST API's framework, which is as large as ten thousands of them.
@@ -123,6 +126,7 @@ async def _serve(
             server.admin_socket if rest else None,
             rest.https if rest else None,
             server.bundle_path,
+            oidc.https if oidc else None,
         )
     )
     _logger.info("serving agents of %s on %s:%d", world.trust_domain, *grpc.address)
@@ -131,8 +135,8 @@ async def _serve(
     finally:
         serving.set({"": False})
         world.streams.end_all(Refusal(Kind.UNAVAILABLE, "the server is shutting down"))
-        closing = [grpc.close(GRACE), *([rest.close(GRACE)] if rest else [])]
-        await asyncio.gather(*closing)
+        open_apis = [each for each in (grpc, rest, oidc) if each is not None]
+        await asyncio.gather(*(each.close(GRACE) for each in open_apis))
 
 
 def _start_tasks(
@@ -171,6 +175,23 @@ async def _start_rest(
     keep = partial(tasks.keep_identity, world, named, rest.dns_names)
     supervisor.start("keep the REST API's SVID", keep)
     return await start(world, vitals, lambda: named.value.tls)
+
+
+async def _start_oidc(
+    world: World, identity: Watch[ServerIdentity], measures: Measures, supervisor: Supervisor
+) -> "OidcApi | None":
+    oidc = world.settings.oidc
+    if oidc is None:
+        return None
+    from ca.api.oidc.start import start
+
+    shown = identity
+    if oidc.socket is None and oidc.certificate_file is None:
+        names = world.settings.oidc_names
+        shown = Watch(await renew_server_identity(world, names))
+        keep = partial(tasks.keep_identity, world, shown, names)
+        supervisor.start("keep the SVID for OIDC discovery", keep)
+    return await start(world, oidc, lambda: shown.value.tls, measures.called)
 
 
 def _failing(world: World) -> tuple[str, ...]:

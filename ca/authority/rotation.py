@@ -70,9 +70,12 @@ class Timetable:
         that agents and workloads know it before they meet what it signed.
         """
         due = active.not_after - min(self.lifetime(active) / 6, _MOST_TO_ACTIVATE)
-        settle = min(self.lifetime(prepared) / 12, _MOST_TO_SETTLE)
-        settled = prepared.not_before + self.backdate + settle
+        settled = prepared.not_before + self.backdate + self.settling(self.lifetime(prepared))
         return max(min(due, self.prepare_at(prepared)), settled)
+
+    def settling(self, lifetime: float) -> float:
+        """For how many seconds an authority that lives so long is published before it signs."""
+        return min(lifetime / 12, _MOST_TO_SETTLE)
 
     def retire_at(self, old: Slot) -> float:
         """When nothing that the authority signed can be valid, for slow clocks either."""

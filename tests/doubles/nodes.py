@@ -83,7 +83,7 @@ class Program:
 
 
 class ServerProgram(Program):
-    """`finial ca run` with a folder of its own; `server` and `plugins` go into its file."""
+    """`finial ca run` with a folder of its own; what is given goes into its file."""
 
     def __init__(
         self,
@@ -91,9 +91,11 @@ class ServerProgram(Program):
         server: Table | None = None,
         plugins: Table | None = None,
         prefix: Sequence[str] = (),
+        oidc: Table | None = None,
     ) -> None:
         self.folder = folder
         self.config = folder.with_name(folder.name + ".toml")
+        self._further: Table = {"oidc": oidc} if oidc else {}
         self.settings: dict[str, Any] = {
             "trust_domain": "example.org",
             "data_dir": str(folder),
@@ -118,7 +120,8 @@ class ServerProgram(Program):
         return self.folder / "private" / "admin.sock"
 
     def start(self, stdin: IO[bytes] | int = subprocess.DEVNULL) -> None:
-        self.config.write_text(render({"server": self.settings, "plugins": self._plugins}))
+        tables = {"server": self.settings, "plugins": self._plugins, **self._further}
+        self.config.write_text(render(tables))
         super().start(stdin)
 
     def begin(self) -> None:

@@ -1,4 +1,4 @@
-"""What the REST API shows over HTTPS: the server's own certificate, or one that was given."""
+"""What is shown over HTTPS: the server's own certificate, or one that was given."""
 
 import logging
 import ssl
@@ -13,23 +13,23 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ca.settings import Rest
+from ca.settings import Oidc, Rest
 from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.tls import TlsIdentity, web_context
 
 logger = logging.getLogger("finial.rest")
 
 
-def https_context(rest: Rest, own: Callable[[], TlsIdentity]) -> ssl.SSLContext:
+def https_context(settings: Rest | Oidc, own: Callable[[], TlsIdentity]) -> ssl.SSLContext:
     """Make the TLS context, which follows the certificate as it is renewed.
 
     `own` gives the server's own certificate with the configured DNS names at that moment.
 
     Raises: Refusal of kind PRECONDITION when the files that were given cannot be used.
     """
-    if rest.certificate_file is None or rest.key_file is None:
+    if settings.certificate_file is None or settings.key_file is None:
         return web_context(own)
-    given = GivenIdentity(rest.certificate_file, rest.key_file)
+    given = GivenIdentity(settings.certificate_file, settings.key_file)
     given.current()
     return web_context(given.current)
 

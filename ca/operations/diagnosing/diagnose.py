@@ -10,6 +10,7 @@ from ca.operations.diagnosing.agents import (
     judge_entries_in_step,
 )
 from ca.operations.diagnosing.authorities import judge_authorities, judge_federated
+from ca.operations.diagnosing.discovery import diagnose_discovery
 from ca.operations.diagnosing.entries import judge_identities, judge_reach, judge_use
 from ca.operations.diagnosing.ground import diagnose_ground, judge_database
 from ca.operations.diagnosing.limits import judge_lifetimes, judge_rate_limits
@@ -33,6 +34,7 @@ async def diagnose(world: World) -> list[Diagnosis]:
         "database": _one(judge_database(world)),
         "ground": asyncio.to_thread(diagnose_ground, world),
         "authorities": _known(world),
+        "oidc discovery": asyncio.to_thread(diagnose_discovery, world),
         "agents in step": _one(judge_entries_in_step(world)),
         "agent SVIDs": _one(judge_agents_svids(world)),
         "entries used": _one(judge_use(world)),

@@ -1,0 +1,1 @@
+"""OIDC discovery: the keys of JWT-SVIDs for verifiers that know no SPIFFE."""
