@@ -173,8 +173,8 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         explaining=attesting.explaining,
         followed=[access.keeping],
     )
-    tasks.enforcement.resume()
-    tasks.sync.resume(is_member=member.identity is not None)
+    known = tasks.enforcement.resume()
+    tasks.sync.resume(is_member=known and member.identity is not None)
     serving: Watch[Mapping[str, bool]] = Watch({"": False, WORKLOAD_API: False})
     records = CallRecords(ground.journal, attesting.memory, ground.clock)
     gate = Gate(ground.settings.agent.streams_per_uid, records)

@@ -5,7 +5,8 @@
 2. The effect comes first: once `told` has returned nobody is given anything that is blocked. Then
    the audit log has it; the open streams have it; the disk has it; and then the server is told that
    it is in force here.
-3. It is in force before anybody is served after a restart, also without a server.
+3. It is in force before anybody is served after a restart, also without a server. Where the file
+   is damaged, what else was kept does not count either: a server has to be asked first.
 4. A block that ends by itself ends here without the server.
 5. When the server has blocked this agent itself, nothing is given to anybody until it speaks with
    us again. What was given to workloads before is theirs, and named in other agents' documents.
@@ -85,22 +86,25 @@ class BlockEnforcement:
         """The version that open streams have seen, and that survives a restart."""
         return self._kept[0]
 
-    def resume(self) -> None:
-        """Go on with what was blocked before the restart."""
+    def resume(self) -> bool:
+        """Go on with what was blocked before the restart; return whether that is known.
+
+        If it is not, because a file was damaged, nobody may be served before a server was asked.
+        """
         holdings = self._holdings.value
-        stored = self._topics.load(BLOCKS)
-        own = self._topics.load(LOCKOUT)
         try:
-            if stored is not None:
+            if (stored := self._load(BLOCKS)) is not None:
                 self._document = decode(stored.content)
                 holdings = replace(holdings, blocks=Blocks(self._document))
-            if own is not None and own.content:
+            if (own := self._load(LOCKOUT)) is not None and own.content:
                 holdings = replace(holdings, lockout=msgspec.json.decode(own.content, type=Block))
         except (Refusal, msgspec.MsgspecError) as error:
-            log.warning("a stored document of blocks is passed over: %s", error)
+            log.error("what was blocked is not known any more: %s", error)  # noqa: TRY400 - no bug
+            return False
         self._in_force = {each.id: each for each in holdings.blocks.holding(self._clock.now())}
         self._kept = (holdings.blocks.version, holdings.lockout)
         self._holdings.set(holdings)
+        return True
 
     def told(self, changed: Changed) -> None:
         """Have a document take effect, if it is newer than the one held."""
@@ -172,6 +176,12 @@ class BlockEnforcement:
             await self._store(BLOCKS, Document(document.version, encode(document).decode()))
         self._kept = (document.version, holdings.lockout)
         return document.version
+
+    def _load(self, topic: str) -> Document | None:
+        stored = self._topics.load(topic)
+        if stored is None and self._topics.has(topic):
+            raise Refusal(Kind.PRECONDITION, f"the document of the topic {topic} is damaged")
+        return stored
 
     async def _store(self, topic: str, document: Document) -> None:
         try:

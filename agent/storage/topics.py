@@ -41,6 +41,10 @@ class TopicFiles:
             log.warning("%s is passed over: %s", path, error)
             return None
 
+    def has(self, topic: str) -> bool:
+        """Whether something is kept, also if it cannot be trusted."""
+        return self._path(topic).exists()
+
     def store(self, topic: str, document: Document) -> None:
         """Keep this in place of the former; it is on the disk when this returns.
 

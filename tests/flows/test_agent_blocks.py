@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from finial.blocks import Block, BlocksDocument, Crl, SubjectKind, encode
 from finial.spiffe.refusal import Kind, Reason, Refusal
 from tests.doubles.blocked import LEAKED, blocking
@@ -250,6 +252,28 @@ def test_a_restart_without_a_server_goes_on_refusing() -> None:
             assert version(agent) == 7
             assert (await refused(agent.fetch())).kind is Kind.DENIED
             assert (await refused(validate(agent, "x", token.svid))).kind is Kind.INVALID
+
+    play(act)
+
+
+@pytest.mark.parametrize("topic", ["blocks", "lockout"])
+def test_a_damaged_file_lets_nobody_be_served_without_a_server(topic: str) -> None:
+    """What was blocked is not known any more, so nothing else that was kept counts either."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent:
+            await told(played, agent, blocking(7, spiffe_ids=WEB))
+        file = played.folder / f"d/private/agent/topic-{topic}.json"
+        file.write_text('{"version": 7, "content": "{')
+        file.chmod(0o600)
+        await played.server.stop()
+        async with played.agent(synced=False) as agent:
+            assert (await refused(agent.fetch())).kind is Kind.UNAVAILABLE
+            await played.server.start()
+            await until_in_time(played, lambda: agent.parts.tasks.holdings.value.synced)
+            await told(played, agent, blocking(8, spiffe_ids=WEB))
+            assert (await refused(agent.fetch())).kind is Kind.DENIED
 
     play(act)
 
