@@ -46,15 +46,17 @@ class CallRecords:
     ) -> None:
         """Record before it is sent that a workload gets something.
 
-        `granted` is all that it has a right to, where that is more than what is sent to it.
+        `granted` is all that it has a right to, where that is more than what is sent to it. With
+        bundles alone nobody is well served who was refused an identity: that stays remembered.
 
         Raises: Refusal of kind UNAVAILABLE if it cannot be audited.
         """
         peer, method = call.peer, _name(call)
         event = WorkloadServed(Caller(peer.pid, peer.uid, peer.gid), method, spiffe_ids)
         self._journal.record_repeatable(event, (peer.pid, peer.uid, method, spiffe_ids))
-        known = granted or spiffe_ids
-        self._memory.served(peer, method, findings.said, known, self._clock.now())
+        if spiffe_ids or not self._was_refused(peer):
+            known = granted or spiffe_ids
+            self._memory.served(peer, method, findings.said, known, self._clock.now())
 
     def refused(
         self, call: Call[KernelPeer], refusal: Refusal, findings: Findings | None = None
@@ -86,6 +88,10 @@ class CallRecords:
         with contextlib.suppress(Refusal):
             self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
         return marked(refusal, attempt.refusal)
+
+    def _was_refused(self, peer: KernelPeer) -> bool:
+        known = self._memory.of_pid(peer.pid)
+        return known is not None and bool(known.reason) and known.caller.uid == peer.uid
 
     def waits(self, call: Call[KernelPeer]) -> None:
         """Remember that a caller waits for its answer."""

@@ -353,7 +353,7 @@ def _workload_services(
         frozenset(agent.allowed_foreign_jwt_claims),
     )
     serving = Serving(
-        Secrets(answers, ground.holdings, agent.sds),
+        Secrets(answers, ground.holdings, agent.sds, ground.clock),
         attestation,
         ground.subscriptions,
         streaming.changes,

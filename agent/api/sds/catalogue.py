@@ -11,15 +11,14 @@ The rules, for names that Envoy's configuration holds:
 - every name is answered under the name that was asked for, whatever else means the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.api.sds.secret import Form, Secret, certificate, validation
+from agent.api.sds.secret import Form, Secret, Trust, certificate, validation
 from agent.cache.view import Identity, View, Withheld
 from agent.cache.x509_svids import HeldSvid
 from agent.settings import Sds
-from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -43,8 +42,8 @@ class Missing:
     """Why there is no secret of a name.
 
     UNAVAILABLE is on its way. DENIED is not the caller's, as things are: without `why` because it
-    has no identity, or not the SPIFFE ID it `asked_for`, or because that is blocked (`withheld`).
-    INVALID and PRECONDITION never become anything.
+    has no identity, or not the SPIFFE ID it `asked_for`, or because that is `withheld`. INVALID and
+    PRECONDITION never become anything.
     """
 
     kind: Kind
@@ -71,13 +70,13 @@ Keep = Callable[[tuple[object, ...], tuple[object, ...], Callable[[], Secret]], 
 class Catalogue:
     """The secrets of one view.
 
-    `bundles` are those it gives a right to, the own one first.
+    `trusts` are made of the bundles that it gives a right to.
     """
 
     def __init__(
         self,
         view: View,
-        bundles: Sequence[Bundle],
+        trusts: Iterable[Trust],
         own: TrustDomain,
         *,
         names: Sds,
@@ -85,7 +84,7 @@ class Catalogue:
         keep: Keep,
     ) -> None:
         self.view = view
-        self._bundles = {each.trust_domain: each for each in bundles}
+        self._trusts = {each.bundle.trust_domain: each for each in trusts}
         self._own = own
         self._names = names
         self._form = form
@@ -107,7 +106,7 @@ class Catalogue:
 
     def _find(self, name: str) -> Secret | Missing:
         if name == self._names.default_svid_name:
-            return self._certificate(name, self.view)
+            return self._certificate(name, self.view.identities[:1]) or self._denied()
         if name == self._names.default_bundle_name:
             return self._bundle(name, self._own)
         if name == self._names.default_all_bundles_name:
@@ -116,33 +115,31 @@ class Catalogue:
             spiffe_id = SpiffeId.parse(name)
         except Refusal as refusal:
             return self._no_name(name, refusal)
-        if spiffe_id.path:
-            return self._certificate(name, self.view.only(spiffe_id))
-        return self._bundle(name, spiffe_id.trust_domain)
+        if not spiffe_id.path:
+            return self._bundle(name, spiffe_id.trust_domain)
+        found = [each for each in self.view.identities if each.spiffe_id == spiffe_id]
+        return self._certificate(name, found) or self._denied(name, spiffe_id)
 
-    def _certificate(self, name: str, view: View) -> Secret | Missing:
-        is_default = name == self._names.default_svid_name
-        pending = None
-        for each in view.identities[:1] if is_default else view.identities:
-            if (svid := each.svid) is not None:
-                return self._made_of(name, svid)
-            pending = each
-        if pending is not None:
-            return Missing(Kind.UNAVAILABLE, f"the SVID of {pending.spiffe_id} is not signed yet")
-        asked_for = name if self.view.identities else ""
-        return Missing(Kind.DENIED, asked_for=asked_for, withheld=view.withheld)
+    def _certificate(self, name: str, identities: Sequence[Identity]) -> Secret | Missing | None:
+        """What the first of them is shown by that is signed."""
+        for each in identities:
+            if each.svid is not None:
+                return self._made_of(name, each.svid)
+        if identities:
+            why = f"the SVID of {identities[0].spiffe_id} is not signed yet"
+            return Missing(Kind.UNAVAILABLE, why)
+        return None
 
     def _made_of(self, name: str, svid: HeldSvid) -> Secret:
         return self._keep((name, svid.entry_id), (svid,), lambda: certificate(name, svid))
 
     def _bundle(self, name: str, domain: TrustDomain) -> Secret | Missing:
-        bundle = self._bundles.get(domain)
-        if bundle is None:
+        trust = self._trusts.get(domain)
+        if trust is None:
             return self._no_bundle(domain)
-        if not bundle.x509_authorities:
+        if not trust.bundle.x509_authorities:
             return Missing(Kind.UNAVAILABLE, f"the bundle of {domain} holds no X.509 authority")
-        form = self._form
-        return self._keep((name, form), (bundle,), lambda: validation(name, [bundle], form))
+        return self._trusting(name, [trust], self._form)
 
     def _all_bundles(self, name: str) -> Secret | Missing:
         if self._form is Form.PLAIN:
@@ -152,15 +149,19 @@ class Catalogue:
                 "missing (Envoy has it since 1.18): without it, one trust domain could speak for "
                 "another",
             )
-        bundles = [each for each in self._bundles.values() if each.x509_authorities]
-        if not bundles:
+        trusts = [each for each in self._trusts.values() if each.bundle.x509_authorities]
+        if not trusts:
             return self._no_bundle(self._own)
-        key = (name, *(each.trust_domain for each in bundles))
-        return self._keep(key, tuple(bundles), lambda: validation(name, bundles, Form.SPIFFE))
+        return self._trusting(name, trusts, Form.SPIFFE)
+
+    def _trusting(self, name: str, trusts: Sequence[Trust], form: Form) -> Secret:
+        made_of = [part for each in trusts for part in (each.bundle, *each.crls)]
+        key = (name, form, *(each.bundle.trust_domain for each in trusts))
+        return self._keep(key, tuple(made_of), lambda: validation(name, trusts, form))
 
     def _everything(self) -> dict[str, Secret | Missing]:
         """All bundles and certificates under their SPIFFE IDs; what has none is left out."""
-        names = [str(domain.id) for domain in self._bundles]
+        names = [str(domain.id) for domain in self._trusts]
         names += [str(each.spiffe_id) for each in self.view.identities]
         if not names:
             return {EVERYTHING: self._no_bundle(self._own)}
@@ -168,11 +169,20 @@ class Catalogue:
 
     def _no_bundle(self, domain: TrustDomain) -> Missing:
         if not self.view.identities:
-            return Missing(Kind.DENIED, withheld=self.view.withheld)
+            return self._denied()
         federated = {d for each in self.view.identities for d in each.entitlement.federates_with}
         if domain == self._own or domain in federated:
             return Missing(Kind.UNAVAILABLE, f"the agent has no bundle of {domain} yet")
         return Missing(Kind.DENIED, f"no entry that matches the process federates with {domain}")
+
+    def _denied(self, name: str = "", spiffe_id: SpiffeId | None = None) -> Missing:
+        withheld = tuple(
+            each
+            for each in self.view.withheld
+            if spiffe_id is None or each.entitlement.spiffe_id == spiffe_id
+        )
+        asked_for = name if self.view.identities or self.view.withheld else ""
+        return Missing(Kind.DENIED, asked_for=asked_for, withheld=withheld)
 
     def _no_name(self, name: str, refusal: Refusal) -> Missing:
         names = self._names

@@ -53,22 +53,48 @@ def certificate(name: str, svid: HeldSvid) -> Secret:
     return Secret(name, digest(svid.chain), _packed(secret), svid.spiffe_id)
 
 
-def validation(name: str, bundles: Iterable[Bundle], form: Form) -> Secret:
-    """What peers of these trust domains are verified by; each bundle holds an authority.
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What peers of one trust domain are verified by.
 
-    Envoy refuses its SPIFFE validator whole if one trust domain has none.
+    The bundle holds an authority: Envoy refuses its SPIFFE validator whole if one domain has none.
+    `crls` are revocation lists in DER, one for each authority or none at all.
     """
+
+    bundle: Bundle
+    crls: tuple[bytes, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The trust domain's name."""
+        return self.bundle.trust_domain.name
+
+    @property
+    def authorities(self) -> bytes:
+        """The authorities in PEM."""
+        return b"".join(pem("CERTIFICATE", each.der) for each in self.bundle.x509_authorities)
+
+    @property
+    def revoked(self) -> bytes:
+        """The revocation lists in PEM."""
+        return b"".join(pem("X509 CRL", each) for each in self.crls)
+
+
+def validation(name: str, trusts: Iterable[Trust], form: Form) -> Secret:
+    """What peers of these trust domains are verified by; in the plain form, of one."""
     secret = envoy_tls_pb2.Secret(name=name)
-    known = sorted(bundles, key=lambda each: each.trust_domain)
+    context = secret.validation_context
+    known = sorted(trusts, key=lambda each: each.name)
     if form is Form.PLAIN:
-        [bundle] = known
-        secret.validation_context.trusted_ca.inline_bytes = _authorities(bundle)
+        [trust] = known
+        context.trusted_ca.inline_bytes = trust.authorities
+        if trust.crls:
+            context.crl.inline_bytes = trust.revoked
     else:
-        validator = secret.validation_context.custom_validator_config
-        _pack(validator, known)
+        _pack(context.custom_validator_config, known)
     told = [form.value.encode()]
     for each in known:
-        told += [each.trust_domain.name.encode(), each.x509_der]
+        told += [each.name.encode(), each.bundle.x509_der, *each.crls]
     return Secret(name, digest(told), _packed(secret))
 
 
@@ -88,17 +114,14 @@ def pem(label: str, der: bytes) -> bytes:
     return b"\n".join([begin.encode(), *lines, end.encode(), b""])
 
 
-def _pack(validator: envoy_core_pb2.TypedExtensionConfig, bundles: Iterable[Bundle]) -> None:
+def _pack(validator: envoy_core_pb2.TypedExtensionConfig, trusts: Iterable[Trust]) -> None:
     config = envoy_tls_pb2.SPIFFECertValidatorConfig()
-    for each in bundles:
-        domain = config.trust_domains.add(name=each.trust_domain.name)
-        domain.trust_bundle.inline_bytes = _authorities(each)
+    for each in trusts:
+        domain = config.trust_domains.add(name=each.name)
+        # The validator has no member for revocation lists, and reads them among the certificates.
+        domain.trust_bundle.inline_bytes = each.authorities + each.revoked
     validator.name = SPIFFE_VALIDATOR
     validator.typed_config.Pack(config, deterministic=True)
-
-
-def _authorities(bundle: Bundle) -> bytes:
-    return b"".join(pem("CERTIFICATE", each.der) for each in bundle.x509_authorities)
 
 
 def _packed(secret: envoy_tls_pb2.Secret) -> Any:

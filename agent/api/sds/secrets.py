@@ -1,16 +1,19 @@
 """The secrets of all callers, made once for as long as what they are made of is the same."""
 
 from collections.abc import Callable
-from operator import is_not
+from operator import is_
 from typing import Final
 
 from agent.api.answers import Answers
 from agent.api.sds.catalogue import EVERYTHING, Catalogue, Interest, Missing, Offer
-from agent.api.sds.secret import Form, Secret
+from agent.api.sds.revocation import RevocationLists
+from agent.api.sds.secret import Form, Secret, Trust
 from agent.api.streams import NOT_SYNCED
 from agent.cache.view import Holdings
 from agent.settings import Sds
+from finial.runtime.clock import Clock
 from finial.runtime.watch import Watch
+from finial.spiffe.bundle import Bundle
 from finial.spiffe.refusal import Kind
 from finial.spiffe.selector import Selector
 
@@ -21,10 +24,14 @@ SPARE: Final = 16
 class Secrets:
     """Finds what a caller may have; equal callers share the same secrets."""
 
-    def __init__(self, answers: Answers, holdings: Watch[Holdings], names: Sds) -> None:
+    def __init__(
+        self, answers: Answers, holdings: Watch[Holdings], names: Sds, clock: Clock
+    ) -> None:
         self.names = names
         self._answers = answers
         self._holdings = holdings
+        self._clock = clock
+        self._revocation = RevocationLists()
         self._catalogues: dict[tuple[frozenset[Selector], Form], Catalogue] = {}
         self._made: dict[tuple[object, ...], tuple[tuple[object, ...], Secret]] = {}
 
@@ -42,17 +49,24 @@ class Secrets:
         if known is None or known.view is not view:
             if len(self._catalogues) >= MAX_REMEMBERED:
                 self._catalogues.clear()
-            bundles = self._answers.bundles(view)
+            trusts = map(self._trust, self._answers.bundles(view))
             own = self._holdings.value.trust_domain
-            known = Catalogue(view, bundles, own, names=self.names, form=form, keep=self._keep)
+            known = Catalogue(view, trusts, own, names=self.names, form=form, keep=self._keep)
             self._catalogues[selectors, form] = known
         return known
+
+    def _trust(self, bundle: Bundle) -> Trust:
+        holdings = self._holdings.value
+        if bundle.trust_domain != holdings.trust_domain:
+            return Trust(bundle)
+        lists = self._revocation.beside(bundle, holdings.blocks, self._clock.now())
+        return Trust(bundle, lists)
 
     def _keep(
         self, key: tuple[object, ...], made_of: tuple[object, ...], make: Callable[[], Secret]
     ) -> Secret:
         known = self._made.get(key)
-        if known is None or any(map(is_not, known[0], made_of)):
+        if known is None or not _are_same(known[0], made_of):
             self._forget()
             known = self._made[key] = (made_of, make())
         return known[1]
@@ -62,3 +76,7 @@ class Secrets:
         holdings = self._holdings.value
         if len(self._made) > 2 * (len(holdings.svids) + len(holdings.bundles)) + SPARE:
             self._made.clear()
+
+
+def _are_same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    return len(one) == len(other) and all(map(is_, one, other))

@@ -93,7 +93,7 @@ def refusal_of(missing: Missing, findings: Findings) -> Refusal:
     """What a caller is told who gets nothing because of that."""
     if missing.kind is not Kind.DENIED:
         return Refusal(missing.kind, missing.why)
-    if findings.failures or not missing.why:
+    if missing.withheld or findings.failures or not missing.why:
         return findings.no_identity(missing.asked_for, missing.withheld)
     return Unserved(Kind.DENIED, missing.why, findings.said)
 
