@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from tests.conftest import Requirements
 from tests.doubles.programs import ROOT, eventually
 
 EXAMPLE = ROOT / "examples" / "files"
@@ -22,6 +23,14 @@ PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy", "postgresql": "postgre
 POSTGRESQL = Path("/usr/lib/postgresql")
 SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 STARTUP = b"\x00\x03\x00\x00user\x00orders\x00database\x00postgres\x00\x00"
+
+
+def ask_for_programs(require: Requirements) -> None:
+    """Name the Debian package of each that is missing."""
+    install = "apt-get install --no-install-recommends"
+    for program in ("nginx", "haproxy"):
+        require.command(program, f"{install} {PACKAGES[program]}")
+    require.path(POSTGRESQL, f"{install} {PACKAGES['postgresql']}")
 
 
 @dataclass

@@ -10,7 +10,7 @@ from finial.runtime.clock import SystemClock
 from tests.conftest import Requirements
 from tests.doubles.ca import Signed, SmallCa, name
 from tests.doubles.programs import eventually, finial, short_folder
-from tests.doubles.tls_programs import PACKAGES, POSTGRESQL, Caller, Three, Traffic, sidecar
+from tests.doubles.tls_programs import PACKAGES, Caller, Three, Traffic, ask_for_programs, sidecar
 from tests.doubles.workload_api import GivenSvids, answer, revoking, workload_api
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -57,9 +57,7 @@ class Stage:
 
 @pytest.fixture
 def stage(require: Requirements) -> Iterator[Stage]:
-    for program in ("nginx", "haproxy"):
-        require.command(program, f"apt-get install --no-install-recommends {PACKAGES[program]}")
-    require.path(POSTGRESQL, f"apt-get install {PACKAGES['postgresql']}")
+    ask_for_programs(require)
     with short_folder() as folder, workload_api(folder / "w.sock") as api:
         yield Stage(folder, api)
 
