@@ -110,18 +110,23 @@ def unblock(subject: str, place: Place, output: str) -> None:
 
 @click.command()
 @click.argument("block_id", required=False)
+@click.option("--crl", is_flag=True, help="The authorities' revocation lists in PEM instead.")
 @server_options
 @output_option
-def blocks(block_id: str | None, place: Place, output: str) -> None:
+def blocks(*, block_id: str | None, crl: bool, place: Place, output: str) -> None:
     """List what is blocked, or show one block, what it hits and which agents enforce it.
 
     \b
-    Example:
+    Examples:
       finial blocks
+      finial blocks --crl > crl.pem
     """
     from cli.administration import Administration
 
     with Administration(place) as server:
+        if crl:
+            click.echo(server.text("/v1/crls"), nl=False)
+            return
         if block_id is not None:
             shown = server.get(f"/v1/blocks/{block_id}")
             if output == "json":

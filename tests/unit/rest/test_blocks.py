@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from tests.doubles.clock import settle
 from tests.unit.rest.desk import AWAY, WEB, Desk, at_desk, problem
 
@@ -126,5 +128,17 @@ def test_an_identity_is_watched(tmp_path: Path) -> None:
             answer = await waiting
         assert answer.json()["standing"] == "blocked"
         assert answer.headers["etag"] != tag
+
+    at_desk(tmp_path, act)
+
+
+def test_revocation_lists_are_shown_in_pem(tmp_path: Path) -> None:
+    """One of each authority, also while nothing is revoked."""
+
+    async def act(desk: Desk) -> None:
+        shown = await desk.ask("GET", "/v1/crls")
+        assert shown.status_code == 200
+        [crl] = shown.text.split("-----END X509 CRL-----\n")[:-1]
+        assert len(x509.load_pem_x509_crl(f"{crl}-----END X509 CRL-----\n".encode())) == 0
 
     at_desk(tmp_path, act)

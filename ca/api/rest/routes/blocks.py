@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response, Security
+from fastapi.responses import PlainTextResponse
 
 from ca.api.rest.access import Administrator, authorized, world_of
-from ca.api.rest.shapes.block import BlockDocument, BlockingDocument, NewBlock
+from ca.api.rest.shapes.block import BlockDocument, BlockingDocument, NewBlock, pem_of
 from ca.api.rest.shapes.enforcement import EnforcementDocument
 from ca.api.rest.shapes.identity import IdentityDocument
 from ca.api.rest.shapes.ids import whole_id
@@ -35,6 +36,7 @@ Wait = Annotated[
 
 
 Watcher = Annotated[Administrator, Security(authorized, scopes=[Scope.IDENTITIES_READ])]
+Authorities = Annotated[Administrator, Security(authorized, scopes=[Scope.AUTHORITIES_READ])]
 Enforcer = Annotated[
     Administrator, Security(authorized, scopes=[Scope.AGENTS_READ, Scope.BLOCKS_READ])
 ]
@@ -123,3 +125,16 @@ async def get_enforcement(
     """
     found = [each for each in enforcement(world_of(request)) if each.lags or not lagging]
     return Page(items=[EnforcementDocument.of(each) for each in found], next_page_token="")
+
+
+@router.get(
+    "/crls",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"application/x-pem-file": {}}}},
+)
+async def get_crls(request: Request, caller: Authorities) -> PlainTextResponse:
+    """Show the revocation list of each X.509 authority in PEM, also where nothing is revoked."""
+    told = world_of(request).known.blocks_told.value.document
+    return PlainTextResponse(
+        "".join(pem_of(each.der) for each in told.crls), media_type="application/x-pem-file"
+    )

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Self
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import Field
 
 from ca.api.rest.shapes.shape import Answer, Shape
@@ -178,3 +180,8 @@ class BlockingDocument(Answer):
             hits=HitsDocument.of(blocking.outlook),
             reception=ReceptionDocument.of(found) if found is not None else None,
         )
+
+
+def pem_of(der: bytes) -> str:
+    """Write a revocation list in PEM."""
+    return x509.load_der_x509_crl(der).public_bytes(Encoding.PEM).decode()
