@@ -39,5 +39,7 @@ def _in_force(held: Holdings, now: float) -> str:
     if not held.blocks.version:
         return "the server has not said that anything is"
     holding = many(len(held.blocks.holding(now)), "block")
+    if not held.blocks:
+        return f"nothing is blocked, by version {held.blocks.version}"
     withheld = many(len(held.blocked_entries(now)), "entry", "entries")
     return f"{holding}, version {held.blocks.version}; {withheld} of this node withheld"

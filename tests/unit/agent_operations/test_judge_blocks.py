@@ -7,7 +7,7 @@ from agent.cache.view import Holdings
 from agent.operations.diagnosing.blocks import judge_blocks
 from agent.operations.enforce_blocks import BLOCKS
 from agent.operations.link import Link
-from finial.blocks import Block, SubjectKind
+from finial.blocks import Block, Blocks, BlocksDocument, SubjectKind
 from finial.explain.diagnosis import Health
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.blocked import blocks
@@ -24,6 +24,8 @@ def test_what_is_in_force_is_well() -> None:
     found = judge_blocks(BLOCKED, Link(), NOW)
     assert found.health is Health.OK
     assert found.detail == "1 block, version 5; 1 entry of this node withheld"
+    lifted = replace(HELD, blocks=Blocks(BlocksDocument(version=6)))
+    assert judge_blocks(lifted, Link(), NOW).detail == "nothing is blocked, by version 6"
     assert judge_blocks(HELD, Link(), NOW).detail == "the server has not said that anything is"
 
 
