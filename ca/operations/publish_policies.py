@@ -44,6 +44,7 @@ def tell_policies(world: World, stream: AgentStream) -> None:
     digest = hashlib.sha256(document.encoded()).digest()
     if stream.digests.get(POLICIES) == digest:
         return
+    stream.digests[POLICIES] = digest
     version = _version(world, stream)
     content = msgspec.structs.replace(document, version=version).encoded()
     if len(content) > MAX_INLINE:
@@ -53,8 +54,9 @@ def tell_policies(world: World, stream: AgentStream) -> None:
             len(content),
             MAX_INLINE,
         )
+        # It has not been told, and shows as one that lags.
+        stream.told[POLICIES] = version
         return
-    stream.digests[POLICIES] = digest
     stream.tell(Changed(POLICIES, version, document=content))
 
 

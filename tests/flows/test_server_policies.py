@@ -194,3 +194,31 @@ def test_agents_that_lag_are_named(tmp_path: Path) -> None:
             }
 
     play(tmp_path, act)
+
+
+def test_rules_that_fit_into_no_message_are_not_told(tmp_path: Path) -> None:
+    """The agent keeps its former ones, and shows as one that lags, rather than decide by a part."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        await register(local, entry_for(agent.id, "/payment"))
+        async with following(agent) as stream:
+            first = await told(stream)
+            await set_mode(built.world, SYSTEM, PAYMENT, Mode.ENFORCE)
+            text = f"permit (principal, action, resource); // {'x' * 60_000}"
+            large = [
+                StoredPolicy(id=f"{number}", name=f"{number}", form=Form.CEDAR, text=text)
+                for number in range(60)
+            ]
+            await store(built, *large)
+            [here] = enforcement(built.world)
+            assert here.policies is not None
+            assert here.policies.told > first.version
+            assert here.policies.lags
+            await built.world.datastore.delete_policy("0", "me", 0)
+            await built.world.datastore.delete_policy("1", "me", 0)
+            await built.world.follower.caught_up()
+            await publish_policies(built.world)
+            assert len((await told(stream)).policies) == 58
+
+    play(tmp_path, act)

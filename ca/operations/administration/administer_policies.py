@@ -15,7 +15,7 @@ from ca.operations.publish_policies import identities_asked_for
 from ca.operations.world import World
 from ca.registry.policy.stored import PolicyVersion, StoredPolicy
 from finial.blocks import Block
-from finial.policy.admission import Known, faults, judge_policy
+from finial.policy.admission import Known, faults
 from finial.policy.decision import Decision, Mode
 from finial.policy.document import PolicyText, read_policy
 from finial.policy.explanation import Change, Compared, changes, explain
@@ -25,6 +25,7 @@ from finial.spiffe.refusal import Kind, Refusal
 
 MAX_POLICIES: Final = 50_000
 MAX_TRIED: Final = 10_000
+MOST_FAULTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ async def create_policy(
 
     Raises: Refusal of kind INVALID with the reason; EXISTS when the name is taken; EXHAUSTED.
     """
-    judge_policy(text, _known(world))
+    _judge(world, text)
     if len(world.known.policies) >= MAX_POLICIES:
         raise Refusal(Kind.EXHAUSTED, f"there are {MAX_POLICIES} policies, and no more are kept")
     now = int(world.clock.now())
@@ -117,7 +118,7 @@ async def update_policy(
 
     Raises: Refusal of kind INVALID with the reason; NOT_FOUND; STALE; EXISTS.
     """
-    judge_policy(text, _known(world))
+    _judge(world, text)
     now = int(world.clock.now())
 
     def change(policy: StoredPolicy) -> StoredPolicy:
@@ -204,6 +205,21 @@ def _set_of(world: World, texts: Iterable[PolicyText]) -> PolicySet:
     statements = [statement for text in texts for statement in read_policy(text)]
     names: frozenset[str] = frozenset().union(*(each.attributes for each in statements))
     return PolicySet(0, statements, {}, world.known.attributes.of(world.known.entries, names))
+
+
+def _judge(world: World, text: PolicyText) -> None:
+    """Refuse a policy with all that is wrong with it, the first of it by field and value."""
+    found = list(faults(text, _known(world)))
+    if not found:
+        return
+    others = [f"{each.field} {each.value}: {each.detail}" for each in found[1:MOST_FAULTS]]
+    raise Refusal(
+        Kind.INVALID,
+        "; ".join((found[0].detail, *others)),
+        field=found[0].field,
+        value=found[0].value,
+        remedy=found[0].remedy,
+    )
 
 
 def _known(world: World) -> Known:

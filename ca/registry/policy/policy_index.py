@@ -22,7 +22,10 @@ Identities = Mapping[SpiffeId, Mapping[str, list[str]]]
 
 
 class PolicyIndex:
-    """The policies and modes of the trust domain; belongs to one thread."""
+    """The policies and modes of the trust domain; belongs to one thread.
+
+    `attributes` are the names of those that any policy asks for.
+    """
 
     def __init__(self) -> None:
         self._policies: dict[str, StoredPolicy] = {}
@@ -30,6 +33,7 @@ class PolicyIndex:
         self._modes: dict[IdPattern, CalleeMode] = {}
         self._read: dict[PolicyText, tuple[Statement, ...]] = {}
         self._selection = Selection(())
+        self.attributes: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._policies)
@@ -48,12 +52,6 @@ class PolicyIndex:
         """What of the policies decides, by name."""
         return tuple(self._read)
 
-    @property
-    def attributes(self) -> frozenset[str]:
-        """The names of the attributes that any of them asks for."""
-        every = (statement for found in self._read.values() for statement in found)
-        return frozenset().union(*(each.attributes for each in every))
-
     def replace(self, policies: Iterable[StoredPolicy], modes: Iterable[CalleeMode]) -> None:
         """Take in all policies and modes there are, instead of those that were."""
         self._policies = {each.id: each for each in policies}
@@ -62,6 +60,8 @@ class PolicyIndex:
         deciding = [each.told for each in self if each.enabled]
         self._read = {each: self._read.get(each) or _read(each) for each in deciding}
         self._selection = Selection(tuple(self._read.items()))
+        every = (statement for found in self._read.values() for statement in found)
+        self.attributes = frozenset().union(*(each.attributes for each in every))
 
     def get(self, policy_id: str) -> StoredPolicy | None:
         """Find a policy by its id."""

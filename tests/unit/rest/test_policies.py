@@ -98,6 +98,9 @@ def test_policy_that_cannot_hold_is_refused_with_the_reason(tmp_path: Path) -> N
         ):
             answer = await desk.ask("POST", "/v1/policies", {"rule": RULE | change})
             assert problem(answer, 400)["field"] == field, answer.text
+        wrong = {"rule": RULE | {"methods": ["POTS", "GOT"]}}
+        said = problem(await desk.ask("POST", "/v1/policies", wrong), 400)
+        assert (said["value"], "GOT" in said["detail"]) == ("POTS", True)
         answer = await desk.ask("POST", "/v1/policies", {"name": "x", "cedar": "permit everything"})
         problem(answer, 400)
 
