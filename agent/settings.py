@@ -87,13 +87,16 @@ class ExtAuthz:
     """The table `[agent.ext_authz]`: how proxies ask who may call whom.
 
     The gRPC form is on the workloads' socket; the HTTP form has one of its own, if
-    `http_socket_path` names it. What one of the `trusted_proxies` says of its client's certificate
-    is believed. `caller_header` tells the callee who calls (empty for none). Rules that no server
-    has confirmed for longer than `rules_max_age` allow nothing; 0 is for ever.
+    `http_socket_path` names it. When the caller is one of the `trusted_proxies`, what it says of
+    its own client's certificate is believed. The HTTP form knows of certificates by a header alone,
+    which is believed of the `trusted_envoys` that ask. `caller_header` tells the callee who calls
+    (empty for none). Rules that no server has confirmed for longer than `rules_max_age` allow
+    nothing; 0 is for ever.
     """
 
     http_socket_path: Path | None = None
     trusted_proxies: tuple[str, ...] = setting((), check=_spiffe_ids)
+    trusted_envoys: tuple[str, ...] = setting((), check=_spiffe_ids)
     caller_header: str = setting("x-spiffe-caller", check=_header)
     rules_max_age: Duration = 0.0
 

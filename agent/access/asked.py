@@ -9,7 +9,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     `target` is the path with its query. `principal` is whom the client's certificate names, as the
     proxy saw it, and `certificate` that certificate, if it is sent. `authorization` and `forwarded`
     (`x-forwarded-client-cert`) are the request's own headers. `named` is the callee for which the
-    proxy says it asks; `host` is for records alone.
+    proxy says it asks. A form without `tells_principal` has no place for the principal.
     """
 
     method: str
@@ -19,4 +19,4 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     authorization: str = ""
     forwarded: str = ""
     named: str = ""
-    host: str = ""
+    tells_principal: bool = True

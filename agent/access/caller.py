@@ -3,8 +3,8 @@
 1. The principal of mutual TLS, as the proxy that asks saw it. Nothing in the request overrides it.
 2. Where the principal is a proxy that the operator names, what that one says of its own client,
    in the header `x-forwarded-client-cert`; and so on, from the nearest proxy to the farthest.
-3. Without a principal: the same header, where the operator names the proxy that asks, since only
-   then is it known that the header does not come from the client.
+3. In the form of the question that has no place for a principal: the same header, where the
+   operator names the proxy that asks, since only then is it known who wrote it.
 4. Without these: a JWT-SVID in `authorization`, for the callee as audience. A bearer token that is
    no JWT-SVID is somebody else's matter.
 
@@ -55,10 +55,17 @@ NOBODY = Caller(None, Means.NONE)
 
 
 class Callers:
-    """Finds out who calls; `proxies` are the identities whose forwarded header is believed."""
+    """Finds out who calls.
 
-    def __init__(self, proxies: Collection[SpiffeId] = ()) -> None:
+    `proxies` are identities of clients whose header about their own client is believed, `askers`
+    those of proxies that ask and write the header themselves.
+    """
+
+    def __init__(
+        self, proxies: Collection[SpiffeId] = (), askers: Collection[SpiffeId] = ()
+    ) -> None:
         self._proxies = frozenset(proxies)
+        self._askers = frozenset(askers)
         self._certificates = Certificates()
         self._tokens = Tokens()
         self._known: dict[str, SpiffeId] = {}
@@ -67,7 +74,7 @@ class Callers:
         """Who calls this callee."""
         if asked.principal:
             return self._by_mtls(asked, callee.bundles)
-        if asked.forwarded and callee.id in self._proxies:
+        if asked.forwarded and not asked.tells_principal and callee.id in self._askers:
             elements = read_forwarded(asked.forwarded)
             if elements is None:
                 return _fault(Means.FORWARDED, Obstacle.FORWARDED_MALFORMED)
@@ -98,7 +105,7 @@ class Callers:
         domains: Mapping[TrustDomain, object],
     ) -> Caller:
         """Go from the nearest element back to the first that is about no named proxy."""
-        for number, element in enumerate(reversed(elements), 1):
+        for element in reversed(elements):
             if not element.uris:
                 return Caller(None, Means.FORWARDED, None, through, serials)
             uri = element.uris[0] if len(element.uris) == 1 else ""
@@ -106,10 +113,11 @@ class Callers:
             serials = (*serials, *found.serials)
             if found.id is None:
                 return _fault(Means.FORWARDED, found.fault, through, serials)
-            if found.id not in self._proxies or number == len(elements):
+            if found.id not in self._proxies:
                 return Caller(found.id, Means.FORWARDED, None, through, serials)
             through = (*through, found.id)
-        return NOBODY
+        # All of them are named proxies, and the farthest says of nobody that it was its client.
+        return Caller(through[-1], Means.FORWARDED, None, through[:-1], serials)
 
     def _judge(
         self, means: Means, principal: str, certificate: str, domains: Mapping[TrustDomain, object]

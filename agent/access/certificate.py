@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
 
-MAX_TEXT: Final = 32 * 1024
+MAX_TEXT: Final = 16 * 1024
 MAX_REMEMBERED: Final = 1024
 
 

@@ -7,6 +7,7 @@ who has the most: whoever is denied on purpose, again and again, pushes out thei
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from agent.access.reasons import Reason
@@ -62,6 +63,10 @@ class Denials:
     def of(self, id_: str) -> Denial | None:
         """The denial with that id."""
         return next((each for each in self._held.values() if each.id == id_), None)
+
+    def newest(self, limit: int) -> list[Denial]:
+        """The newest denials, the newest first."""
+        return list(islice(reversed(self._held.values()), limit))
 
     def _forget_one(self) -> None:
         most = max(self._of_caller, key=self._of_caller.__getitem__)

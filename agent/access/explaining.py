@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from agent.access.caller import Means
 from agent.access.denials import Denial
 from agent.access.held_policies import HeldPolicies
@@ -20,7 +22,17 @@ _MEANS = {
 
 def explain_denial(denial: Denial, held: HeldPolicies | None, agent_id: str) -> Explanation:
     """Say who was denied what, why, and which rules are about both of them."""
-    asker = denial.asker
+    return msgspec.structs.replace(
+        denial_summary(denial, agent_id),
+        causes=tuple(_causes(denial.verdict, held)),
+        fixes=tuple(_fixes(denial.verdict)),
+    )
+
+
+def denial_summary(denial: Denial, agent_id: str) -> Explanation:
+    """A line of a list: the proxy's process, who was denied what, and the id."""
+    asker, verdict = denial.asker, denial.verdict
+    who, whom = verdict.caller.id or "nobody known", verdict.callee or "no callee"
     return Explanation(
         agent_id=agent_id,
         process=ProcessReport(pid=asker.pid, uid=asker.uid, gid=asker.gid, exe=asker.exe),
@@ -29,10 +41,8 @@ def explain_denial(denial: Denial, held: HeldPolicies | None, agent_id: str) -> 
         last_at=denial.last_at,
         count=denial.count,
         method=METHOD,
-        reason=denial.verdict.reason.value,
+        reason=f"{verdict.reason.value}: {who} at {whom}",
         refusal=denial.id,
-        causes=tuple(_causes(denial.verdict, held)),
-        fixes=tuple(_fixes(denial.verdict)),
     )
 
 

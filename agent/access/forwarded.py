@@ -34,7 +34,7 @@ def read_forwarded(header: str) -> tuple[Element, ...] | None:
     elements: list[Element] = []
     pairs: list[tuple[str, str]] = []
     at = 0
-    while at <= len(header):
+    while True:
         found = _pair.match(header, at)
         if found is None or len(elements) == MAX_ELEMENTS:
             return None
@@ -47,7 +47,6 @@ def read_forwarded(header: str) -> tuple[Element, ...] | None:
         at = found.end()
         while header[at : at + 1] == " ":
             at += 1
-    return None
 
 
 def _plain(value: str) -> str:

@@ -67,7 +67,10 @@ def make_access(
     settings = agent.ext_authz
     decisions = AccessDecisions(
         held,
-        Callers([SpiffeId.parse(each) for each in settings.trusted_proxies]),
+        Callers(
+            [SpiffeId.parse(each) for each in settings.trusted_proxies],
+            [SpiffeId.parse(each) for each in settings.trusted_envoys],
+        ),
         DecisionRecords(journal, measures, traffic, attesting.denials, clock),
         clock,
         keeping.age,

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.access.denials import Denials
-from agent.access.explaining import explain_denial
+from agent.access.explaining import denial_summary, explain_denial
 from agent.access.held_policies import HeldPolicies
 from agent.attestation.attempt import Attempt
 from agent.attestation.explaining import amended, explain, for_itself, foresee, summary
@@ -132,10 +132,12 @@ class Explaining:
         return for_itself(attempt, self._situation(), last)
 
     def refusals(self, limit: int) -> list[Explanation]:
-        """List the newest refusals, the newest first, at most 100."""
+        """List the newest refusals and denials of requests, the newest first, at most 100."""
         agent = self._situation().agent_id
         wanted = min(limit, MOST_LISTED) if limit > 0 else MOST_LISTED
-        return [summary(each, agent) for each in self._memory.refusals(wanted)]
+        found = [summary(each, agent) for each in self._memory.refusals(wanted)]
+        found += [denial_summary(each, agent) for each in self._denials.newest(wanted)]
+        return sorted(found, key=lambda each: each.last_at, reverse=True)[:wanted]
 
     async def answer(self, question: bytes) -> Explanation:
         """Answer a question in JSON with one of the members `pid`, `refusal` and `simulate_pid`.

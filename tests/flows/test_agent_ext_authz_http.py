@@ -25,7 +25,7 @@ async def asking(
     played: Scene, document: bytes | None = None, **settings: Any
 ) -> AsyncIterator[tuple[httpx.AsyncClient, RunningAgent]]:
     """An agent with the HTTP form, which believes the header of payment's Envoy."""
-    table = {"http_socket_path": str(socket_of(played)), "trusted_proxies": [PAYMENT], **settings}
+    table = {"http_socket_path": str(socket_of(played)), "trusted_envoys": [PAYMENT], **settings}
     async with deciding(played, document, ext_authz=table) as agent:
         transport = httpx.AsyncHTTPTransport(uds=str(socket_of(played)))
         async with httpx.AsyncClient(transport=transport, base_url="http://payment") as client:
@@ -79,7 +79,7 @@ def test_the_header_of_an_envoy_that_nobody_named_is_not_believed() -> None:
     """Without the operator's word it may come from the client."""
 
     async def act(played: Scene) -> None:
-        async with asking(played, trusted_proxies=[]) as (client, _):
+        async with asking(played, trusted_envoys=[]) as (client, _):
             response = await charge(client, **SAW_ORDERS)
         assert response.headers["x-finial-reason"] == "no_identity"
 
@@ -103,7 +103,7 @@ def test_a_token_proves_who_calls_here_too() -> None:
 
     async def act(played: Scene) -> None:
         played.server.entry("o", "/orders", ME)
-        async with asking(played, trusted_proxies=[]) as (client, agent):
+        async with asking(played, trusted_envoys=[]) as (client, agent):
             wanted = workload_pb2.JWTSVIDRequest(audience=[PAYMENT], spiffe_id=ORDERS)
             token = (await agent.call("FetchJWTSVID", wanted)).svids[0].svid
             named = {"x-finial-callee": PAYMENT, "authorization": f"Bearer {token}"}

@@ -208,4 +208,5 @@ def asked_by(method: str, target: str, headers: Mapping[str, str]) -> Asked:
         authorization=headers.get("authorization", ""),
         forwarded=headers.get("x-forwarded-client-cert", ""),
         named=headers.get(CALLEE_HEADER, ""),
+        tells_principal=False,
     )

@@ -144,7 +144,7 @@ async def mesh(played: Scene, **settings: Any) -> AsyncIterator[Mesh]:
         played.server.entry(name[0], f"/{name}", ME)
     http_socket = played.folder / "authz.sock"
     settings = {
-        "ext_authz": {"http_socket_path": str(http_socket), "trusted_proxies": [PAYMENT]},
+        "ext_authz": {"http_socket_path": str(http_socket), "trusted_envoys": [PAYMENT]},
         **settings,
     }
     async with deciding(played, policies(1, None, CHARGE), **settings) as agent:
