@@ -162,6 +162,6 @@ class Answers:
     def bundles(self, view: View) -> tuple[Bundle, ...]:
         """What a caller with this view may verify others by, the own bundle first."""
         own = view.own_bundle
-        if own is None and self._serve_strangers:
+        if own is None and self._serve_strangers and self._holdings.value.lockout is None:
             own = self._holdings.value.own_bundle
         return () if own is None else (own, *view.federated)

@@ -109,7 +109,12 @@ class JwtProfile:
         return response.SerializeToString()
 
     def _judge_blocked(self, svid: JwtSvid, findings: Findings) -> None:
-        """Refuse a token that is as good as any, but for its subject or itself being blocked."""
+        """Refuse a token that is as good as any, but for its subject or itself being blocked.
+
+        An agent that is blocked itself hears of no other block, and so judges no token.
+        """
+        if self.holdings.value.lockout is not None:
+            raise Unserved(Kind.UNAVAILABLE, "this agent is blocked, and judges no token")
         blocks, now = self.holdings.value.blocks, self.clock.now()
         block = blocks.of_id(svid.id, now) or blocks.of_jti(str(svid.claims.get("jti", "")), now)
         if block is not None:

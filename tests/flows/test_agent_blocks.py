@@ -368,14 +368,21 @@ def test_a_blocked_agent_serves_nobody_until_it_is_let_in_again() -> None:
             'agent "spiffe://example.org/spire/agent/x509pop/node" is blocked: node stolen',
             reason=Reason.AGENT_BLOCKED,
         )
-        async with played.agent() as agent, agent.open() as stream:
+        async with (
+            played.agent(allow_unauthenticated_verifiers=True) as agent,
+            agent.open() as stream,
+        ):
             await soon(stream.receive())
+            [token] = (await fetch(agent, "x")).svids
             played.server.deny = denial
             played.server.tell("standing", 1, b"blocked")
             played.server.end_streams(denial)
             assert (await refused(stream.receive())).kind is Kind.DENIED
             await until((played.folder / "d/private/agent/topic-lockout.json").exists)
             assert agent.records.named("agent_locked_out")
+            assert (await refused(fetch(agent, "x"))).kind is Kind.DENIED
+            assert (await refused(validate(agent, "x", token.svid))).kind is Kind.UNAVAILABLE
+            assert (await refused(agent.fetch("FetchX509Bundles"))).kind is Kind.DENIED
         async with played.agent(synced=False) as agent:
             refusal = await refused(agent.fetch())
             assert "stolen" not in refusal.detail
