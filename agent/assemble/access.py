@@ -1,6 +1,7 @@
 """Makes the parts of an agent that decide who may call whom."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from agent.access.caller import Callers
 from agent.access.held_policies import HeldPolicies
@@ -18,9 +19,12 @@ from agent.operations.record_decisions import DecisionRecords
 from agent.settings import Agent
 from agent.storage.topics import TopicFiles
 from finial.runtime.clock import Clock
+from finial.runtime.entropy import Entropy
 from finial.runtime.reporting.metrics import Metrics
 from finial.runtime.watch import Watch
 from finial.spiffe.identity import SpiffeId
+
+EPOCH_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,13 @@ def make_access(
     journal: Journal,
     measures: Measures,
     clock: Clock,
+    entropy: Entropy,
 ) -> Access:
     """Make them, with the rules that were in force before the restart."""
     held, topics = attesting.held, TopicFiles(agent.storage_dir)
     keeping = PolicyKeeping(held=held, topics=topics, link=link, clock=clock)
     keeping.resume()
-    traffic = Traffic()
+    traffic = Traffic(entropy.bytes(EPOCH_BYTES).hex(), clock.now())
     settings = agent.ext_authz
     decisions = AccessDecisions(
         held,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from agent.access.traffic import Traffic
 from agent.api.answers import Answers
 from agent.api.call_records import CallRecords
 from agent.api.ext_authz.check import authorization
@@ -162,6 +163,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         journal=ground.journal,
         measures=ground.measures,
         clock=ground.clock,
+        entropy=ground.entropy,
     )
     tasks = _tasks(
         ground,
@@ -171,6 +173,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         servers=servers,
         refresh=refresh,
         explaining=attesting.explaining,
+        traffic=access.traffic,
         followed=[access.keeping],
     )
     known = tasks.enforcement.resume()
@@ -209,6 +212,7 @@ def _tasks(
     servers: Servers,
     refresh: SvidRefresh,
     explaining: Explaining,
+    traffic: Traffic,
     followed: Sequence[Topic],
 ) -> Tasks:
     agent = ground.settings.agent
@@ -253,6 +257,7 @@ def _tasks(
             sync,
             ground.link,
             explaining=explaining,
+            traffic=traffic,
             clock=ground.clock,
             enforcement=enforcement,
             topics=followed,

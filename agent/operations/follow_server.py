@@ -9,8 +9,9 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
+from agent.access.traffic import Traffic
 from agent.attestation.situation import STREAM
-from agent.operations.answer_questions import Answering
+from agent.operations.answer_questions import Answering, answerers
 from agent.operations.enforce_blocks import BLOCKS, BlockEnforcement
 from agent.operations.explain_caller import Explaining
 from agent.operations.link import Link
@@ -43,6 +44,7 @@ class Listener:
         link: Link,
         *,
         explaining: Explaining,
+        traffic: Traffic,
         clock: Clock,
         enforcement: BlockEnforcement,
         topics: Iterable[Topic] = (),
@@ -52,6 +54,7 @@ class Listener:
         self._sync = sync
         self._link = link
         self._explaining = explaining
+        self._answerers = answerers(explaining, traffic)
         self._clock = clock
         self._enforcement = enforcement
         self._topics: dict[str, Topic] = {each.name: each for each in (enforcement, *topics)}
@@ -89,7 +92,7 @@ class Listener:
             self._link.server_clock.forget()
 
     async def _listen(self, following: Following) -> None:
-        answering = Answering(self._explaining, following.answer)
+        answering = Answering(self._answerers, following.answer)
         try:
             await following.listen(self._told, self._beat, answering.asked)
         finally:

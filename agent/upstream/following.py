@@ -14,7 +14,7 @@ from finial.wire.pb import follow_pb2
 from finial.wire.status import Code
 
 PROTOCOL: Final = 1
-CAPABILITIES: Final = ("entries", "bundle", "federation", "standing", "explain")
+CAPABILITIES: Final = ("entries", "bundle", "federation", "standing", "explain", "traffic")
 SILENCE: Final = 20.0
 _FOLLOW: Final = method(follow_pb2.DESCRIPTOR.services_by_name["Follow"], "Follow")
 

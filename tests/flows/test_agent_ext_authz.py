@@ -117,23 +117,15 @@ def test_a_mode_says_how_much_the_rules_decide() -> None:
             await learn(played, agent, policies(3, {}))
             assert await outcome(agent) == "unknown_callee"
             seen = [
-                (str(caller), outcome_.value, path, reason.value)
-                for (
-                    caller,
-                    _,
-                    _,
-                    outcome_,
-                    _,
-                    path,
-                    reason,
-                ), _ in agent.parts.access.traffic.requests()
+                (row.caller, row.outcome, row.shape, row.reason)
+                for row in agent.parts.access.traffic.rows()
             ]
         assert seen == [
-            (f"{OWN}/gateway", "allowed", "/transaction/1", "open"),
-            ("None", "allowed", "/transaction/1", "open"),
-            (f"{OWN}/gateway", "shadowed", "/transaction/1", "no_rule"),
-            ("None", "shadowed", "/transaction/1", "principal_malformed"),
-            (ORDERS, "denied", "/transaction/1", "unknown_callee"),
+            (f"{OWN}/gateway", "allowed", "/transaction/*", "open"),
+            ("", "allowed", "/transaction/*", "open"),
+            (f"{OWN}/gateway", "shadowed", "/transaction/*", "no_rule"),
+            ("", "shadowed", "/transaction/*", "principal_malformed"),
+            (ORDERS, "denied", "/transaction/*", "unknown_callee"),
         ]
 
     play(act)

@@ -129,15 +129,14 @@ def test_shadow_lets_through_and_says_what_would_be() -> None:
             await learn(played, built.agent, policies(2, {PAYMENT: Mode.SHADOW}, CHARGE))
             answered = await built.call("gateway", "/transaction/7")
             assert (answered.status, answered.caller) == (200, GATEWAY)
-            [(request, seen)] = built.agent.parts.access.traffic.requests()
-            caller, callee, means, outcome, method, path, reason = request
-            assert (str(caller), str(callee), means) == (GATEWAY, PAYMENT, "mtls")
-            assert (outcome, method, path, reason) == (
+            [row] = built.agent.parts.access.traffic.rows()
+            assert (row.caller, row.callee, row.means) == (GATEWAY, PAYMENT, "mtls")
+            assert (row.outcome, row.method, row.shape, row.reason) == (
                 "shadowed",
                 "POST",
-                "/transaction/7",
+                "/transaction/*",
                 "no_rule",
             )
-            assert seen.count == 1
+            assert (row.example, row.count) == ("/transaction/7", 1)
 
     play(act)

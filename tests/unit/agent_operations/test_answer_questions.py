@@ -4,10 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from agent.operations.answer_questions import AT_ONCE, MOST_BYTES, Answering
+from agent.access.traffic import Traffic
+from agent.operations.answer_questions import (
+    AT_ONCE,
+    MAX_ANSWER,
+    MOST_BYTES,
+    Answering,
+    answerers,
+)
 from agent.upstream.following import Question
-from finial.explain.explanation import MAX_DOCUMENT, Explanation, Outcome, ProcessReport
+from finial.explain.explanation import Explanation, Outcome, ProcessReport
 from finial.spiffe.refusal import Kind, Refusal
+from finial.traffic import decode
 from finial.wire.status import Code
 
 SHORT = Explanation(
@@ -18,7 +26,7 @@ SHORT = Explanation(
     last_at=1.0,
 )
 LONG = Explanation(
-    agent_id="a" * MAX_DOCUMENT,
+    agent_id="a" * MAX_ANSWER,
     process=ProcessReport(pid=1, uid=1, gid=1),
     outcome=Outcome.SERVED,
     first_at=1.0,
@@ -47,7 +55,7 @@ def answered(
 
     async def whole() -> None:
         explaining: Any = Explainer(act)
-        answering = Answering(explaining, answer)
+        answering = Answering(answerers(explaining, Traffic()), answer)
         for question in questions:
             await answering.asked(question)
         await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=seconds)
@@ -128,9 +136,19 @@ def test_an_answer_that_is_not_taken_harms_nobody() -> None:
 
     async def whole() -> None:
         explaining: Any = Explainer(short)
-        answering = Answering(explaining, refuse)
+        answering = Answering(answerers(explaining, Traffic()), refuse)
         await answering.asked(question())
         [task] = answering._tasks
         await task
 
     asyncio.run(whole())
+
+
+def test_traffic_is_told_from_where_the_server_is() -> None:
+    """The question is a cursor, the answer what changed after it; nonsense is refused."""
+    sent = answered(
+        short, Question("t", "traffic", b"{}", 5.0), Question("n", "traffic", b"?", 5.0)
+    )
+    assert sent["t"][0] is Code.OK
+    assert decode(sent["t"][1]).rows == ()
+    assert sent["n"][0] is Code.INVALID_ARGUMENT
