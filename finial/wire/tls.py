@@ -22,7 +22,7 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import judge_leaf
 
 _log = logging.getLogger("finial.wire")
-_ALPN: Final = ["h2"]
+_ALPN: Final = ("h2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,16 @@ class _Context(ssl.SSLContext):
 
 
 def server_context(
-    identity: Callable[[], TlsIdentity], trust: Callable[[], Sequence[Bundle]]
+    identity: Callable[[], TlsIdentity],
+    trust: Callable[[], Sequence[Bundle]],
+    alpn: Sequence[str] = _ALPN,
 ) -> ssl.SSLContext:
     """Make a context that presents what `identity` gives and trusts what `trust` gives just then.
 
     Both are asked at each handshake; a context is built anew only when one of them has given
     another object. A client's certificate is asked for and not demanded.
     """
-    source = _Source(identity, trust)
+    source = _Source(identity, trust, alpn)
 
     def swap(
         session: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _base: ssl.SSLContext
@@ -72,7 +74,7 @@ def server_context(
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         return None
 
-    base = _new_context(ssl.PROTOCOL_TLS_SERVER, ssl.CERT_OPTIONAL)
+    base = _new_context(ssl.PROTOCOL_TLS_SERVER, ssl.CERT_OPTIONAL, alpn)
     base.sni_callback = swap  # called for every hello, also for one without a server name
     return base
 
@@ -193,10 +195,14 @@ class _Source:
     """The context for the identity and the bundles of this moment."""
 
     def __init__(
-        self, identity: Callable[[], TlsIdentity], trust: Callable[[], Sequence[Bundle]]
+        self,
+        identity: Callable[[], TlsIdentity],
+        trust: Callable[[], Sequence[Bundle]],
+        alpn: Sequence[str] = _ALPN,
     ) -> None:
         self._identity = identity
         self._trust = trust
+        self._alpn = alpn
         self._built: tuple[TlsIdentity, tuple[Bundle, ...], _Context] | None = None
 
     def current(self) -> _Context:
@@ -204,7 +210,7 @@ class _Source:
         built = self._built
         if built is not None and built[0] is identity and _same(built[1], bundles):
             return built[2]
-        context = _new_context(ssl.PROTOCOL_TLS_SERVER, ssl.CERT_OPTIONAL)
+        context = _new_context(ssl.PROTOCOL_TLS_SERVER, ssl.CERT_OPTIONAL, self._alpn)
         _present(context, identity)
         _trust(context, bundles)
         self._built = (identity, bundles, context)
@@ -215,7 +221,7 @@ def _same(one: tuple[Bundle, ...], other: tuple[Bundle, ...]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def _new_context(protocol: int, mode: ssl.VerifyMode) -> _Context:
+def _new_context(protocol: int, mode: ssl.VerifyMode, alpn: Sequence[str] = _ALPN) -> _Context:
     context = _Context(protocol)
     context.check_hostname = False
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -225,7 +231,7 @@ def _new_context(protocol: int, mode: ssl.VerifyMode) -> _Context:
     context.verify_mode = mode
     # A bundle may hold an intermediate as its anchor (Trust Domain and Bundle, section 4.1).
     context.verify_flags |= ssl.VerifyFlags(ssl.VERIFY_X509_PARTIAL_CHAIN)
-    context.set_alpn_protocols(_ALPN)
+    context.set_alpn_protocols(list(alpn))
     return context
 
 
