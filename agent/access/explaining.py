@@ -1,5 +1,6 @@
 """From a denial to the document that explains it to the operator."""
 
+import shlex
 from collections.abc import Iterator
 
 import msgspec
@@ -72,15 +73,27 @@ def _causes(verdict: Verdict, held: HeldPolicies | None) -> Iterator[str]:
 def _fixes(verdict: Verdict) -> Iterator[Fix]:
     match verdict.reason:
         case Ground.NO_RULE:
-            yield Fix(what="register a rule that allows it, if it is meant to be allowed")
+            yield Fix(
+                what="see what keeps each policy from matching; register a rule if it is meant",
+                command=f"finial policy explain {_request(verdict)}",
+            )
         case Ground.UNKNOWN_CALLEE:
-            yield Fix(what=f"give {verdict.callee} a mode: open, shadow or enforce")
+            yield Fix(
+                what="give the callee a mode: open, shadow or enforce",
+                command=f"finial policy mode {verdict.callee} shadow",
+            )
         case Obstacle.CALLEE_UNNAMED | Obstacle.CALLEE_NOT_YOURS:
             yield Fix(what="name one of the proxy's own identities in its context_extensions")
         case Obstacle.NO_CALLEE:
             yield Fix(what="register an entry whose selectors the proxy's process has")
         case Obstacle.FOREIGN_TRUST_DOMAIN:
             yield Fix(what=f"let the entry of {verdict.callee} federate with the caller's domain")
+
+
+def _request(verdict: Verdict) -> str:
+    # The rest comes from whoever called, and an operator may paste it into a shell.
+    method, path = shlex.quote(verdict.method), shlex.quote(verdict.path)
+    return f"{verdict.caller.id} {verdict.callee} {method} {path}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -147,3 +147,10 @@ def test_only_a_denial_stops_a_request() -> None:
     """Shadowed ones are let through."""
     assert verdict(outcome=Outcome.SHADOWED).lets_through
     assert not verdict().lets_through
+
+
+def test_a_command_to_paste_quotes_what_a_caller_chose() -> None:
+    """A path is no place to hide a command for the operator's shell in."""
+    denial = denials().remember(verdict(path="/a;reboot"), PROXY, NOW)
+    [fix] = explain_denial(denial, held(), "a").fixes
+    assert fix.command.endswith(" GET '/a;reboot'")
