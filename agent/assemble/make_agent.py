@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from agent.access.traffic import Traffic
 from agent.api.answers import Answers
 from agent.api.call_records import CallRecords
 from agent.api.ext_authz.check import authorization
@@ -42,7 +41,6 @@ from agent.operations.publish import publish
 from agent.operations.refresh_svids import SvidRefresh
 from agent.operations.subscriptions import Subscriptions
 from agent.operations.synchronise import Synchronisation
-from agent.operations.topic import Topic
 from agent.settings import Settings
 from agent.storage.own_identity import OwnIdentityFile
 from agent.storage.topics import TopicFiles
@@ -173,8 +171,7 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
         servers=servers,
         refresh=refresh,
         explaining=attesting.explaining,
-        traffic=access.traffic,
-        followed=[access.keeping],
+        access=access,
     )
     known = tasks.enforcement.resume()
     tasks.sync.resume(is_member=known and member.identity is not None)
@@ -212,20 +209,11 @@ def _tasks(
     servers: Servers,
     refresh: SvidRefresh,
     explaining: Explaining,
-    traffic: Traffic,
-    followed: Sequence[Topic],
+    access: Access,
 ) -> Tasks:
     agent = ground.settings.agent
     topics = TopicFiles(agent.storage_dir)
-    sync = Synchronisation(
-        holdings=ground.holdings,
-        tokens=ground.tokens,
-        subscriptions=ground.subscriptions,
-        topics=topics,
-        link=ground.link,
-        journal=ground.journal,
-        clock=ground.clock,
-    )
+    sync = _sync(ground, topics)
     enforcement = BlockEnforcement(
         own_id=lambda: member.id,
         holdings=ground.holdings,
@@ -257,10 +245,10 @@ def _tasks(
             sync,
             ground.link,
             explaining=explaining,
-            traffic=traffic,
+            traffic=access.traffic,
             clock=ground.clock,
             enforcement=enforcement,
-            topics=followed,
+            topics=[access.keeping],
         ),
         sync=sync,
         refresh=refresh,
@@ -274,6 +262,18 @@ def _tasks(
         poll=agent.sync_interval,
         safety_poll=agent.safety_poll,
         version=ground.version,
+    )
+
+
+def _sync(ground: _Ground, topics: TopicFiles) -> Synchronisation:
+    return Synchronisation(
+        holdings=ground.holdings,
+        tokens=ground.tokens,
+        subscriptions=ground.subscriptions,
+        topics=topics,
+        link=ground.link,
+        journal=ground.journal,
+        clock=ground.clock,
     )
 
 
