@@ -51,6 +51,10 @@ class Stage:
         new.symlink_to(folder)
         new.rename(self.three.folder / common_name)
 
+    def wait(self, seconds: float) -> None:
+        """Let real programs have a moment."""
+        time.sleep(seconds)
+
     def port(self, program: str) -> int:
         return self.three.ports[program]
 
@@ -114,6 +118,48 @@ def test_rotations_are_seen_and_lists_are_honoured_without_a_failed_request(stag
     print(traffic.made)
     assert min(traffic.made.values()) > 20
     assert min(len(seen) for seen in traffic.serials.values()) >= 5
+
+
+def test_a_burst_of_rotations_ends_with_the_latest(stage: Stage) -> None:
+    """HAProxy loses signals that come while it starts workers; the last SVID is shown all the same."""
+    stage.api.give(answer(stage.signed("server"), authorities=[stage.ca]))
+    config = stage.three.sidecar_file()
+    assert finial("sidecar", "--config", str(config), "--once").returncode == 0
+    with (
+        stage.three.running(),
+        sidecar(config, stage.log),
+        Traffic(stage.orders, stage.three).flowing() as traffic,
+    ):
+        eventually(lambda: min(traffic.made.values()) > 3)
+        for _ in range(20):
+            server = stage.signed("server")
+            stage.api.give(answer(server, authorities=[stage.ca]))
+            stage.wait(0.03)
+        everybody_sees(stage, traffic, server)
+    assert traffic.failures == []
+
+
+def test_a_program_that_refuses_its_configuration_is_told_again(stage: Stage) -> None:
+    """nginx goes on with what it had, that is said, and when it is mended it gets the latest."""
+    stage.api.give(answer(stage.signed("server"), authorities=[stage.ca]))
+    config = stage.three.sidecar_file()
+    config.write_text(config.read_text().replace('"nginx"', '"nginx"\ntimeout = "1s"'))
+    assert finial("sidecar", "--config", str(config), "--once").returncode == 0
+    with (
+        stage.three.running(),
+        sidecar(config, stage.log),
+        Traffic(stage.orders, stage.three).flowing() as traffic,
+    ):
+        eventually(lambda: stage.log.read_text().count("sent SIGHUP to nginx") == 1)
+        good = (stage.three.folder / "nginx.conf").read_text()
+        (stage.three.folder / "nginx.conf").write_text(good + "nonsense;")
+        server = stage.signed("server")
+        stage.api.give(answer(server, authorities=[stage.ca]))
+        eventually(lambda: "has no new worker after 1 s" in stage.log.read_text())
+        (stage.three.folder / "nginx.conf").write_text(good)
+        serial = server.certificate.serial_number
+        eventually(lambda: all(traffic.shows(each, serial) for each in PACKAGES))
+    assert traffic.failures == []
 
 
 def everybody_sees(stage: Stage, traffic: Traffic, signed: Signed) -> None:
