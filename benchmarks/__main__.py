@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from benchmarks.attestation import ATTESTATION, Missing
+from benchmarks.blocking import blocking
 from benchmarks.floors import FLOORS
 from benchmarks.matching import explanation, matching
 from benchmarks.measures import MEASURES, Bench, Measure
@@ -25,7 +26,8 @@ from benchmarks.report import ATTESTING, MAIN, Found, render, store
 from benchmarks.scale import SCALE_MEASURES
 
 EXPLAINING: dict[str, Measure] = {"explain beside 500 entries": explanation}
-ALL: dict[str, Measure] = {**MEASURES, **EXPLAINING, **SCALE_MEASURES}
+BLOCKING: dict[str, Measure] = {"block at 1,000 agents": blocking}
+ALL: dict[str, Measure] = {**MEASURES, **EXPLAINING, **SCALE_MEASURES, **BLOCKING}
 ALONE = {**FLOORS, **ATTESTATION, "match with 500 entries": matching}
 OF_ATTESTATION = {*ATTESTATION, *EXPLAINING, "match with 500 entries"}
 Start = Callable[[], AbstractContextManager[Peer]]
