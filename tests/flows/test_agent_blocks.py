@@ -11,9 +11,9 @@ from tests.doubles.blocked import LEAKED, blocking
 from tests.doubles.running_agent import RunningAgent, Scene, never, soon, until, until_in_time
 from tests.flows.agent_explanations import about_me, explained, id_of
 from tests.flows.agent_scenes import ME, play, refused
+from tests.flows.agent_secrets import asking
+from tests.flows.agent_secrets import fetch as secrets
 from tests.flows.test_agent_jwt import claims, fetch, validate
-from tests.flows.test_agent_sds import asking
-from tests.flows.test_agent_sds import fetch as secrets
 
 WEB = "spiffe://example.org/web"
 LIST = Crl("aabb", b"\x30\x03crl", 2_000_000_000)

@@ -1,125 +1,32 @@
-"""Envoy's secret discovery: what each name means, and how a stream goes on."""
-
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+"""Envoy's secret discovery: what each name means, and who is given what."""
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from agent.api.sds.secret import SECRET_TYPE
-from finial.spiffe.bundle import Bundle, X509Authority
-from finial.spiffe.identity import TrustDomain
+from finial.blocks import BlocksDocument, Crl, encode
+from finial.spiffe.bundle import X509Authority
 from finial.spiffe.refusal import Kind
-from finial.wire.grpc.client import Stream
 from finial.wire.grpc.method import method
-from finial.wire.pb import envoy_sds_pb2, envoy_tls_pb2
-from finial.wire.pb.envoy_discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
-from tests.doubles.ca import SmallCa
-from tests.doubles.running_agent import PATIENCE, RunningAgent, Scene, never, soon, until
-from tests.doubles.scripted_server import DOMAIN
+from finial.wire.pb.envoy_core_pb2 import Node
+from finial.wire.pb.envoy_discovery_pb2 import DiscoveryRequest
+from tests.doubles.blocked import blocking
+from tests.doubles.running_agent import PATIENCE, Scene, until
 from tests.flows.agent_scenes import ME, play, refused
-
-SDS = envoy_sds_pb2.DESCRIPTOR.services_by_name["SecretDiscoveryService"]
-WEB = "spiffe://example.org/web"
-OWN = "spiffe://example.org"
-
-
-class Client:
-    """A client of one form of the protocol, which keeps what it got."""
-
-    def __init__(self, stream: Stream, form: str) -> None:
-        self._stream = stream
-        self._is_delta = form == "DeltaSecrets"
-        self.secrets: dict[str, envoy_tls_pb2.Secret] = {}
-        self.versions: dict[str, str] = {}
-        self.removed: list[str] = []
-        self.answers = 0
-        self.last: Any = None
-
-    async def ask(self, *names: str, **more: Any) -> None:
-        """Ask for these names; in the incremental form, for these as well."""
-        nonce = self.last.nonce if self.last is not None else ""
-        if self._is_delta:
-            more.setdefault("response_nonce", nonce)
-            await self._stream.send(
-                DeltaDiscoveryRequest(type_url=SECRET_TYPE, resource_names_subscribe=names, **more)
-            )
-        else:
-            more.setdefault("response_nonce", nonce)
-            await self._stream.send(
-                DiscoveryRequest(type_url=SECRET_TYPE, resource_names=names, **more)
-            )
-
-    async def take(self) -> dict[str, envoy_tls_pb2.Secret]:
-        """Wait for an answer, and return the secrets in it."""
-        self.last = await soon(self._stream.receive())
-        assert self.last is not None
-        self.answers += 1
-        assert self.last.type_url == SECRET_TYPE
-        packed = [each.resource if self._is_delta else each for each in self.last.resources]
-        found = {}
-        for each in packed:
-            assert each.type_url == SECRET_TYPE
-            secret = envoy_tls_pb2.Secret.FromString(each.value)
-            found[secret.name] = secret
-        self.secrets |= found
-        if self._is_delta:
-            self.versions |= {each.name: each.version for each in self.last.resources}
-            self.removed += self.last.removed_resources
-        return found
-
-    async def nothing(self) -> None:
-        """Make sure that nothing comes."""
-        await never(self._stream)
-
-    async def refusal(self) -> Any:
-        """The refusal that the stream ends with."""
-        return await refused(self._stream.receive())
-
-
-@asynccontextmanager
-async def asking(agent: RunningAgent, form: str = "StreamSecrets") -> AsyncIterator[Client]:
-    """Open a stream, without the Workload API's security metadata: no Envoy sends it."""
-    async with agent.workload.stream(method(SDS, form)) as stream:
-        yield Client(stream, form)
-
-
-async def fetch(agent: RunningAgent, *names: str, **more: Any) -> Any:
-    """Ask once."""
-    request = DiscoveryRequest(type_url=SECRET_TYPE, resource_names=names, **more)
-    return await agent.workload.unary(method(SDS, "FetchSecrets"), request, timeout=PATIENCE)
-
-
-def leaf(secret: envoy_tls_pb2.Secret) -> x509.Certificate:
-    return x509.load_pem_x509_certificates(secret.tls_certificate.certificate_chain.inline_bytes)[0]
-
-
-def trusted(secret: envoy_tls_pb2.Secret) -> dict[str, list[bytes]]:
-    """The authorities of each trust domain, as the SPIFFE validator is given them."""
-    validator = secret.validation_context.custom_validator_config
-    assert validator.name == "envoy.tls.cert_validator.spiffe"
-    config = envoy_tls_pb2.SPIFFECertValidatorConfig()
-    assert validator.typed_config.Unpack(config)
-    return {each.name: ders(each.trust_bundle.inline_bytes) for each in config.trust_domains}
-
-
-def ders(pem: bytes) -> list[bytes]:
-    der = serialization.Encoding.DER
-    return [each.public_bytes(der) for each in x509.load_pem_x509_certificates(pem)]
-
-
-def befriend(played: Scene, *names: str) -> None:
-    """Give the server bundles of other trust domains."""
-    for name in names:
-        authority = X509Authority(SmallCa(name, now=played.clock.now()).der)
-        played.server.federated[name] = Bundle(TrustDomain(name), (authority,))
-
-
-Acting = Callable[[Scene], Awaitable[None]]
-both_forms = pytest.mark.parametrize("form", ["StreamSecrets", "DeltaSecrets"])
+from tests.flows.agent_secrets import (
+    OWN,
+    SDS,
+    WEB,
+    asking,
+    befriend,
+    both_forms,
+    crl,
+    ders,
+    fetch,
+    leaf,
+    trusted,
+)
 
 
 @both_forms
@@ -164,71 +71,6 @@ def test_bundles_name_their_trust_domains_for_the_spiffe_validator(form: str) ->
     play(act)
 
 
-@both_forms
-def test_a_rotation_is_pushed_and_an_acknowledgement_is_not_answered(form: str) -> None:
-    """A new authority and a new SVID come by themselves; what the client has does not come again."""
-
-    async def act(played: Scene) -> None:
-        played.server.entry("a", "/web", ME)
-        async with played.agent() as agent, asking(agent, form) as client:
-            await client.ask("default", "ROOTCA")
-            await client.take()
-            first = leaf(client.secrets["default"]).serial_number
-            await client.ask(*([] if form == "DeltaSecrets" else ["default", "ROOTCA"]))
-            await client.nothing()
-            played.server.rotate_ca(SmallCa(now=played.clock.now()))
-            played.server.tell_bundle()
-            await client.take()
-            assert len(trusted(client.secrets["ROOTCA"])["example.org"]) == 2
-            await played.pass_time(2400)
-            while leaf(client.secrets["default"]).serial_number == first:
-                await client.take()
-
-    play(act)
-
-
-@both_forms
-def test_a_stranger_waits_and_then_is_told_no_with_an_id(form: str) -> None:
-    """A refusal is recorded at once, with an id, and told when patience ends."""
-
-    async def act(played: Scene) -> None:
-        played.server.entry("a", "/web", "unix:uid:4242")
-        async with played.agent() as agent, asking(agent, form) as client:
-            await client.ask("default")
-            await until(lambda: bool(agent.records.named("call_refused")))
-            if form == "DeltaSecrets":
-                await client.take()
-                assert client.removed == ["default"]
-            await client.nothing()
-            await played.pass_time(31)
-            refusal = await client.refusal()
-            assert refusal.kind is Kind.DENIED
-            [record] = agent.records.named("call_refused")
-            assert record["method"] == form
-            found = re.search(r"finial explain --refusal (\w+)", refusal.detail)
-            assert found
-            assert found[1] == record["explained_as"]
-
-    play(act)
-
-
-@both_forms
-def test_an_entry_that_is_made_later_arrives_on_the_open_stream(form: str) -> None:
-    """An Envoy that started before its entry was made gets its identity without asking again."""
-
-    async def act(played: Scene) -> None:
-        async with played.agent() as agent, asking(agent, form) as client:
-            await client.ask("default")
-            await until(lambda: bool(agent.records.named("call_refused")))
-            if form == "DeltaSecrets":
-                await client.take()
-            played.server.entry("a", "/web", ME)
-            played.server.tell_entries()
-            assert set(await client.take()) == {"default"}
-
-    play(act)
-
-
 def test_fetching_answers_once() -> None:
     """FetchSecrets has a version and no nonce; a stranger is told no at once."""
 
@@ -246,4 +88,187 @@ def test_fetching_answers_once() -> None:
     play(act)
 
 
-assert DOMAIN.name == "example.org"
+@both_forms
+def test_known_names_are_served_beside_others(form: str) -> None:
+    """What is not there is recorded, and keeps nobody from what is."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent, asking(agent, form) as client:
+            await client.ask("default", "spiffe://example.org/other", "nonsense")
+            assert set(await client.take()) == {"default"}
+            await until(lambda: len(agent.records.named("call_refused")) == 2)
+            await played.pass_time(60)
+            await client.nothing()
+
+    play(act)
+
+
+@both_forms
+def test_names_that_mean_nothing_end_the_stream_at_once(form: str) -> None:
+    """With the names that there are."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent, asking(agent, form) as client:
+            await client.ask("nonsense")
+            if form == "DeltaSecrets":
+                await client.take()
+            refusal = await client.refusal()
+            assert refusal.kind is Kind.INVALID
+            assert "default, ROOTCA, ALL or a SPIFFE ID" in refusal.detail
+
+    play(act)
+
+
+@both_forms
+def test_all_bundles_without_the_validator_are_refused(form: str) -> None:
+    """An Envoy that switched the validator off is told why it gets no list of all authorities."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        node = Node(id="n")
+        node.metadata.update({"disable_spiffe_cert_validation": True})
+        async with played.agent() as agent:
+            async with asking(agent, form) as client:
+                await client.ask("ROOTCA", node=node)
+                found = await client.take()
+                context = found["ROOTCA"].validation_context
+                assert ders(context.trusted_ca.inline_bytes) == [played.server.ca.der]
+            async with asking(agent, form) as client:
+                await client.ask("ALL", node=node)
+                if form == "DeltaSecrets":
+                    await client.take()
+                refusal = await client.refusal()
+                assert refusal.kind is Kind.PRECONDITION
+                assert "SPIFFE validator" in refusal.detail
+
+    play(act)
+
+
+@both_forms
+def test_everything_is_what_a_client_gets_that_names_nothing(form: str) -> None:
+    """Each under its SPIFFE ID; letting go of it is not asking for it again."""
+
+    async def act(played: Scene) -> None:
+        befriend(played, "friend.test")
+        played.server.entry("a", "/web", ME, federates_with=["friend.test"])
+        played.server.entry("b", "/db", ME)
+        async with played.agent() as agent, asking(agent, form) as client:
+            await client.ask()
+            while len(client.secrets) < 4:
+                await client.take()
+            assert set(client.secrets) == {
+                OWN,
+                WEB,
+                "spiffe://example.org/db",
+                "spiffe://friend.test",
+            }
+
+    play(act)
+
+
+@pytest.mark.parametrize("name", ["StreamSecrets", "FetchSecrets"])
+def test_another_type_is_refused(name: str) -> None:
+    """There are secrets here, no clusters and no routes."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        request = DiscoveryRequest(type_url="type.googleapis.com/envoy.config.cluster.v3.Cluster")
+        async with played.agent() as agent:
+            if name == "FetchSecrets":
+                found = method(SDS, name)
+                refusal = await refused(agent.workload.unary(found, request, timeout=PATIENCE))
+            else:
+                async with agent.workload.stream(method(SDS, name)) as stream:
+                    await stream.send(request)
+                    refusal = await refused(stream.receive())
+            assert refusal.kind is Kind.INVALID
+            assert "only secrets" in refusal.detail
+
+    play(act)
+
+
+@both_forms
+def test_verifiers_without_identity_get_the_own_bundle_where_that_is_allowed(form: str) -> None:
+    """WAPI-30: as in the Workload API, the operator's word decides; a certificate they never get."""
+
+    async def act(played: Scene) -> None:
+        async with played.agent(allow_unauthenticated_verifiers=True) as agent:
+            async with asking(agent, form) as client:
+                await client.ask("ROOTCA")
+                assert set(await client.take()) == {"ROOTCA"}
+            assert (await refused(fetch(agent, "default"))).kind is Kind.DENIED
+
+    play(act)
+
+
+def test_what_cannot_be_audited_is_not_given() -> None:
+    """An answer whose record cannot be written does not leave the agent."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        async with played.agent() as agent, asking(agent) as client:
+            await until(lambda: bool(agent.parts.tasks.holdings.value.svids))
+            agent.records.is_full = True
+            await client.ask("default")
+            assert (await client.refusal()).kind is Kind.UNAVAILABLE
+
+    play(act)
+
+
+def test_the_record_names_whose_certificate_was_given() -> None:
+    """A bundle is nobody's: a record of it names no identity, though the caller has some."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        played.server.entry("b", "/db", ME)
+        async with played.agent() as agent:
+            for names in (["ROOTCA"], [WEB]):
+                async with asking(agent) as client:
+                    await client.ask(*names)
+                    await client.take()
+            served = [each["spiffe_ids"] for each in agent.records.named("workload_served")]
+            assert served == [[], [WEB]]
+
+    play(act)
+
+
+def test_the_operator_may_name_the_secrets_otherwise() -> None:
+    """Configurations written for SPIRE with names of their own go on."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        names = {
+            "default_svid_name": "mine",
+            "default_bundle_name": "trust",
+            "default_all_bundles_name": "everybody",
+            "disable_spiffe_cert_validation": False,
+        }
+        async with played.agent(sds=names) as agent:
+            answer = await fetch(agent, "mine", "trust", "everybody")
+            assert len(answer.resources) == 3
+            assert (await refused(fetch(agent, "default"))).kind is Kind.INVALID
+
+    play(act)
+
+
+def test_a_revoked_certificate_is_listed_beside_the_authorities() -> None:
+    """The lists come with the block, go with it, and name their authority's every time."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        authority = X509Authority(played.server.ca.der).subject_key_id
+        revoking = Crl(authority, crl(played.server.ca, 5), 2_000_000_000)
+        async with played.agent() as agent, asking(agent) as client:
+            await client.ask("ROOTCA")
+            await client.take()
+            document = blocking(serials="5", crls=(revoking,))
+            played.server.tell("blocks", 1, encode(document))
+            await client.take()
+            assert b"X509 CRL" in client.secrets["ROOTCA"].SerializeToString()
+            played.server.tell("blocks", 2, encode(BlocksDocument(version=2)))
+            await client.take()
+            assert b"X509 CRL" not in client.secrets["ROOTCA"].SerializeToString()
+
+    play(act)
