@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 
 from tests.conftest import Requirements
+from tests.doubles.everybody import copied_for_everybody
 from tests.doubles.programs import Up, eventually, finial, short_folder, up
 from tests.doubles.tls_programs import (
     PACKAGES,
@@ -24,6 +25,7 @@ from tests.doubles.tls_programs import (
     sidecar,
 )
 
+ALICE = 41_001
 ME = "spiffe://example.org/orders"
 pytestmark = pytest.mark.slow
 
@@ -120,6 +122,41 @@ def test_the_files_outlive_the_agent_and_follow_it_again(world: Up, folder: Path
         before = leaf(folder)
         eventually(lambda: "trying again in" in (folder / "log").read_text())
         eventually(lambda: leaf(folder).serial_number != before.serial_number)
+
+
+@pytest.mark.root
+def test_an_ordinary_user_keeps_files_of_its_own(world: Up, folder: Path) -> None:
+    """A sidecar needs no rights but to its folder; files of others it cannot make."""
+    world.register("/alice", f"unix:uid:{ALICE}")
+    python, environment = copied_for_everybody(folder)
+    home = folder / "home"
+    home.mkdir()
+    os.chown(home, ALICE, ALICE)
+
+    def as_alice(*flags: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [python, "-m", "cli", "sidecar", "--config", folder / "sidecar.toml", *flags],
+            env={"PATH": os.defpath, **environment},
+            cwd="/",
+            user=ALICE,
+            group=ALICE,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    configured(folder, api(world), folder=str(home / "svid"))
+    eventually(lambda: as_alice("--once").returncode == 0)
+    key = (home / "svid" / "svid.key").stat()
+    assert (key.st_uid, stat.S_IMODE(key.st_mode)) == (ALICE, 0o600)
+    configured(folder, api(world), folder=str(home / "svid"), owner="root")
+    done = as_alice("--check")
+    assert (done.returncode, "only root can give files" in done.stderr) == (1, True)
+    configured(folder, api(world), folder=str(folder / "roots"))
+    done = as_alice("--once")
+    assert (done.returncode, "Permission denied" in done.stderr) == (1, True), done.stderr
 
 
 @pytest.mark.root
