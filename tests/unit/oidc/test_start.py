@@ -104,6 +104,36 @@ def test_a_proxy_finds_it_on_a_unix_socket(tmp_path: Path) -> None:
     assert not socket.exists()
 
 
+def test_one_address_has_its_share_of_connections(tmp_path: Path) -> None:
+    """The connection beyond 64 is closed unheard; once one has gone there is room again."""
+
+    async def act(built: House, api: OidcApi) -> None:
+        assert api.https is not None
+        context = trusting(built)
+
+        async def opened() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            return await asyncio.open_connection("localhost", api.https[1], ssl=context)
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+            writer.write(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
+            try:
+                return await asyncio.wait_for(reader.read(12), 5)
+            except ConnectionError:
+                return b""
+
+        held = [await opened() for _ in range(64)]
+        assert await answer(*held[-1]) == b"HTTP/1.1 200"
+        assert await answer(*await opened()) == b""
+        held[0][1].close()
+        async with asyncio.timeout(5):
+            while await answer(*await opened()) != b"HTTP/1.1 200":
+                pass
+        for _, writer in held:
+            writer.close()
+
+    listening(tmp_path, act, jwt_issuer=LOCAL)
+
+
 @pytest.mark.parametrize(
     ("tokens", "published", "said"),
     [
