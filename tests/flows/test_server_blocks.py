@@ -1,16 +1,13 @@
 """The kill switch at the server: nothing is issued, agents are told, CRLs list what is out."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 
 from ca.datastore.ledger import IssuedFilter
 from ca.events.happened import SYSTEM
 from ca.operations.administration.administer_blocks import (
-    BlockWish,
     create_block,
     end_blocks,
     preview_block,
@@ -29,56 +26,19 @@ from finial.spiffe.refusal import Kind, Reason
 from finial.spiffe.selector import Selector
 from finial.wire.convert import spiffe_id_message
 from finial.wire.pb import entry_pb2, follow_pb2, svid_pb2
-from tests.doubles.house import Agent, House, csr, entry_for, register
+from tests.doubles.house import House, entry_for, register
 from tests.flows.scenes import play, refused
-
-PATIENCE = 5.0
-WEB = SpiffeId.parse("spiffe://example.org/web")
-API = SpiffeId.parse("spiffe://example.org/api")
-
-
-def wish(subject: object, kind: SubjectKind = SubjectKind.SPIFFE_ID, until: int = 0) -> BlockWish:
-    return BlockWish(kind, str(subject), "key leaked", until)
-
-
-@asynccontextmanager
-async def following(agent: Agent, *capabilities: str, blocks: int = 0) -> Any:
-    """Open an agent's stream and say hello."""
-    async with agent.client.stream("Follow.Follow") as stream:
-        hello = follow_pb2.Hello(
-            protocol=1, capabilities=capabilities, versions={"blocks": blocks, "bundle": 1}
-        )
-        await stream.send(follow_pb2.Up(hello=hello))
-        yield stream
-
-
-async def told(stream: Any, topic: str = "blocks") -> Any:
-    """The next change of a topic."""
-    async with asyncio.timeout(PATIENCE):
-        while (down := await stream.receive()) is not None:
-            if down.WhichOneof("message") == "changed" and down.changed.topic == topic:
-                return down.changed
-    return None
-
-
-async def x509_svid(agent: Agent, entry_id: str) -> Any:
-    """Ask for one X.509-SVID; return its result."""
-    params = svid_pb2.NewX509SVIDParams(entry_id=entry_id, csr=csr())
-    request = svid_pb2.BatchNewX509SVIDRequest(params=[params])
-    return (await agent.client.call("SVID.BatchNewX509SVID", request)).results[0]
-
-
-def serial_of(result: Any) -> int:
-    return x509.load_der_x509_certificate(result.svid.cert_chain[0]).serial_number
-
-
-def crls(built: House) -> dict[str, x509.CertificateRevocationList]:
-    told = built.world.known.blocks_told.value.document
-    return {each.authority_id: x509.load_der_x509_crl(each.der) for each in told.crls}
-
-
-def revoked(built: House) -> set[int]:
-    return {row.serial_number for crl in crls(built).values() for row in crl}
+from tests.flows.server_blocks import (
+    PATIENCE,
+    WEB,
+    crls,
+    following,
+    revoked,
+    serial_of,
+    told,
+    wish,
+    x509_svid,
+)
 
 
 def test_a_blocked_identity_gets_nothing_any_more(tmp_path: Path) -> None:
