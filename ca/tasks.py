@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ca.operations.administration.administer_blocks import end_blocks
+from ca.operations.collect_traffic import collect_traffic
 from ca.operations.prune import (
     prune_bundle,
     prune_expired_entries,
@@ -32,10 +33,12 @@ LONGEST_IDENTITY_SLEEP: Final = 5.0
 SHORTEST_SLEEP: Final = 0.02
 LONGEST_BLOCKS_SLEEP: Final = 30.0
 BETWEEN_POLICIES: Final = 0.1
+BETWEEN_BLOCKS: Final = 0.5
 LONGEST_QUIET: Final = 60.0
 BLOCKS_EVERY: Final = 300.0
 ENTRIES_EVERY: Final = 300.0
 RECORDS_EVERY: Final = 600.0
+TRAFFIC_EVERY: Final = 30.0
 NODES_EVERY: Final = 3600.0
 BUNDLE_EVERY: Final = 6 * 3600.0
 BEATS: Final = 10
@@ -94,6 +97,8 @@ async def follow_blocks(world: World) -> None:
     try:
         while True:
             await publish_blocks(world)
+            # Whoever blocks publishes it at once; what else changes may come often.
+            await world.clock.sleep(BETWEEN_BLOCKS)
             await _until_wanted(world, world.known.blocks_wanted, _blocks_due(world))
     finally:
         stop()
@@ -111,6 +116,13 @@ async def follow_policies(world: World) -> None:
 async def prune_blocks(world: World) -> None:
     """Forget blocks whose time is over; they ended by themselves before."""
     await _every(world, BLOCKS_EVERY, end_blocks)
+
+
+async def gather_traffic(world: World) -> None:
+    """Ask agents who called whom, also when nobody looks: they may be gone when somebody does."""
+    while True:
+        await collect_traffic(world, TRAFFIC_EVERY)
+        await world.clock.sleep(TRAFFIC_EVERY)
 
 
 async def heartbeat(world: World) -> None:

@@ -11,6 +11,7 @@ from ca.operations.diagnosing.agents import (
 )
 from ca.operations.diagnosing.authorities import judge_authorities, judge_federated
 from ca.operations.diagnosing.discovery import diagnose_discovery
+from ca.operations.diagnosing.enforcing import judge_blocks, judge_enforcement
 from ca.operations.diagnosing.entries import judge_identities, judge_reach, judge_use
 from ca.operations.diagnosing.ground import diagnose_ground, judge_database
 from ca.operations.diagnosing.limits import judge_lifetimes, judge_rate_limits
@@ -36,6 +37,7 @@ async def diagnose(world: World) -> list[Diagnosis]:
         "authorities": _known(world),
         "oidc discovery": asyncio.to_thread(diagnose_discovery, world),
         "agents in step": _one(judge_entries_in_step(world)),
+        "rules in step": _one(judge_enforcement(world)),
         "agent SVIDs": _one(judge_agents_svids(world)),
         "entries used": _one(judge_use(world)),
         "identities": _one(judge_identities(world)),
@@ -53,6 +55,7 @@ async def _known(world: World) -> Findings:
         judge_rate_limits(world),
         judge_agents(world),
         judge_reach(world),
+        judge_blocks(world),
     )
 
 

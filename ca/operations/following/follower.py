@@ -114,7 +114,7 @@ class Follower:
         if policies is not None or nodes or ids:
             self._known.attributes.forget()
             self._known.policies_wanted.set()
-        if blocks is not None or (self._known.blocks and (nodes or ids)):
+        if blocks is not None or (self._known.blocks.names_selectors and (nodes or ids)):
             self._enforce_blocks(sequence)
         self._tell_entries(touched, nodes, ids, sequence)
 

@@ -12,13 +12,14 @@ from finial.spiffe.selector import Selector
 class BlockIndex:
     """The blocks of the trust domain; belongs to one thread.
 
+    `names_selectors` says that a change of entries or nodes may change what is hit.
     Each question takes the Unix second of now and returns the block, or None.
     """
 
     def __init__(self) -> None:
         self._blocks: dict[str, Block] = {}
         self._subjects: dict[tuple[SubjectKind, str], Block] = {}
-        self._selectors = False
+        self.names_selectors = False
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -32,7 +33,7 @@ class BlockIndex:
         ordered = sorted(blocks, key=lambda each: (each.since, each.id))
         self._blocks = {each.id: each for each in ordered}
         self._subjects = {(each.kind, each.subject): each for each in ordered}
-        self._selectors = any(each.kind is SubjectKind.SELECTOR for each in ordered)
+        self.names_selectors = any(each.kind is SubjectKind.SELECTOR for each in ordered)
 
     def get(self, block_id: str) -> Block | None:
         """Find a block by its id."""
@@ -70,7 +71,7 @@ class BlockIndex:
 
     def of_selectors(self, selectors: Iterable[Selector], now: float) -> Block | None:
         """What blocks whoever shows these selectors."""
-        if not self._selectors:
+        if not self.names_selectors:
             return None
         found = (self._held(SubjectKind.SELECTOR, str(each), now) for each in selectors)
         return next((each for each in found if each is not None), None)

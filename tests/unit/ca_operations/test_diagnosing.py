@@ -16,8 +16,10 @@ from ca.operations.administration.administer_entries import create_entries
 from ca.operations.diagnosing import diagnose
 from ca.operations.diagnosing.authorities import judge_keyring
 from ca.operations.diagnosing.ground import database_folder
+from ca.operations.following.known import PublishedBlocks
 from ca.operations.following.streams import ENTRIES, Changed
 from ca.registry.issued import Issued, SvidKind
+from finial.blocks import BlocksDocument
 from finial.explain.diagnosis import Diagnosis, Health
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.clock import NOW
@@ -37,6 +39,8 @@ EVERYTHING = {
     "agents",
     "entries reached",
     "agents in step",
+    "blocks",
+    "rules in step",
     "agent SVIDs",
     "entries used",
     "identities",
@@ -284,5 +288,38 @@ def test_the_databases_folder_is_that_of_its_file(tmp_path: Path) -> None:
         assert database_folder(elsewhere) == Path("/srv/ca")
         remote = replace(server, database_url="postgresql://ca@db/finial")
         assert database_folder(remote) == server.private_dir
+
+    play(tmp_path, act)
+
+
+def test_agents_that_enforce_what_is_out_of_date_are_named(tmp_path: Path) -> None:
+    """Told of blocks, and silent for longer than an agent may take; once it says so, all is well."""
+
+    async def act(built: House) -> None:
+        agent = await built.join()
+        stream = built.world.streams.open(agent.id)
+        stream.capabilities = frozenset({"blocks"})
+        stream.tell(Changed("blocks", 5))
+        asking = asyncio.ensure_future(diagnosed(built))
+        while not asking.done():
+            await built.clock.pass_time(0.5)
+            await asyncio.sleep(0.002)  # noqa: TID251 - threads need real moments
+        found = (await asking)["rules in step"]
+        assert found.health is Health.WARNING
+        assert agent.id.path.rpartition("/")[2] in found.detail
+        stream.note_applied("blocks", 5)
+        assert (await diagnosed(built))["rules in step"].health is Health.OK
+
+    play(tmp_path, act)
+
+
+def test_blocks_that_cannot_all_be_named_are_warned_of(tmp_path: Path) -> None:
+    """A document that was shortened names not every serial number."""
+
+    async def act(built: House) -> None:
+        assert (await diagnosed(built))["blocks"].health is Health.OK
+        shortened = BlocksDocument(version=9, shortened=True)
+        built.world.known.blocks_told.set(PublishedBlocks.of(shortened))
+        assert (await diagnosed(built))["blocks"].health is Health.WARNING
 
     play(tmp_path, act)
