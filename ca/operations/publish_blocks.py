@@ -18,14 +18,14 @@ from typing import Final
 import msgspec
 
 from ca.authority.slot import Slot, Use
-from ca.datastore.blocks import MAX_LIVE, Wanted
+from ca.datastore.blocks import Wanted
 from ca.issuance.issuer import Issuer
 from ca.issuance.revocation import Revoked, draft_crl
 from ca.issuance.seal import SigningAuthority, seal_crl
 from ca.operations.following.follower import blocks_change
 from ca.operations.following.known import PublishedBlocks
 from ca.operations.world import World
-from ca.registry.block.reach import Reach, document_of, reach_of
+from ca.registry.block.reach import MAX_SVIDS, Reach, document_of, reach_of
 from ca.registry.issued import Issued, SvidKind
 from finial.blocks import Block, BlocksDocument, Crl
 
@@ -95,9 +95,9 @@ async def _make(world: World) -> BlocksDocument:
     live: list[Issued] = []
     more = False
     if holding:
-        live, more = await world.datastore.live_svids(wanted_by(reach), now)
+        live, more = await world.datastore.live_svids(wanted_by(reach), now, MAX_SVIDS)
     if more:
-        _logger.warning("more than %d live SVIDs are blocked; not all are listed", MAX_LIVE)
+        _logger.warning("more than %d live SVIDs are blocked; not all are listed", MAX_SVIDS)
     document = document_of(version, holding, reach, live, shortened=more)
     crls = await _crls(world, version, _revoked(holding, reach, live))
     return msgspec.structs.replace(document, crls=crls)

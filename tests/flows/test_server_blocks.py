@@ -20,7 +20,7 @@ from ca.operations.following.streams import Streams
 from ca.operations.publish_blocks import publish_blocks
 from ca.operations.server_identity import renew_server_identity
 from ca.registry.issued import SvidKind
-from finial.blocks import Blocks, SubjectKind, decode
+from finial.blocks import Block, Blocks, SubjectKind, decode
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Reason
 from finial.spiffe.selector import Selector
@@ -249,6 +249,21 @@ def test_what_is_blocked_is_blocked_once(tmp_path: Path) -> None:
         made = await create_block(built.world, SYSTEM, wish(WEB))
         refusal = await refused(create_block(built.world, SYSTEM, wish(WEB)))
         assert (refusal.kind, refusal.value) == (Kind.EXISTS, made.block.id)
+
+    play(tmp_path, act)
+
+
+def test_no_more_is_blocked_than_can_be_told(tmp_path: Path) -> None:
+    """What would not fit into the agents' document is refused, rather than not told."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        await register(local, entry_for(agent.id, "/web"))
+        many = [
+            Block(f"b{number}", SubjectKind.JTI, "x" * 2000, "y" * 256, 1) for number in range(300)
+        ]
+        built.world.known.blocks.replace(many)
+        assert (await refused(create_block(built.world, SYSTEM, wish(WEB)))).kind is Kind.EXHAUSTED
 
     play(tmp_path, act)
 

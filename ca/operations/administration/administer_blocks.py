@@ -18,7 +18,7 @@ from ca.operations.publish_blocks import publish_blocks, wanted_by
 from ca.operations.world import World
 from ca.registry.block.judge_block import judge_end, judge_reason, read_subject
 from ca.registry.block.outlook import Outlook, holders_of
-from ca.registry.block.reach import entries_of, reach_of
+from ca.registry.block.reach import MAX_SIZE, entries_of, reach_of, size_of
 from ca.registry.issued import Issued
 from finial.blocks import Block, SubjectKind
 from finial.spiffe.identity import SpiffeId
@@ -27,7 +27,6 @@ from finial.spiffe.well_known import server_id
 
 LONGEST_WAIT: Final = 10.0
 _ALONE: Final = (SubjectKind.SERIAL, SubjectKind.JTI)
-MAX_BLOCKS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,12 @@ async def create_block(
         would be hit; EXISTS when it is blocked already; EXHAUSTED; UNAVAILABLE.
     """
     block = _judged(world, actor, wish)
-    if len(world.known.blocks) >= MAX_BLOCKS:
-        raise Refusal(Kind.EXHAUSTED, f"there are {MAX_BLOCKS} blocks, and no more can be told")
+    if size_of((*world.known.blocks, block)) > MAX_SIZE:
+        raise Refusal(
+            Kind.EXHAUSTED,
+            f"{len(world.known.blocks)} blocks are as many as agents can be told",
+            remedy="unblock what is over, or block what several have in common",
+        )
     if block.kind in _ALONE or not _is_registered(world, block):
         await _outlook(world, block)
     begun = world.clock.monotonic()

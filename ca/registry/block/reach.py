@@ -7,6 +7,8 @@ that names it and every agent whose node shows it; a serial number and a JWT id 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 from ca.registry.entry import Entry
 from ca.registry.index import EntryIndex
@@ -15,6 +17,17 @@ from ca.registry.nodes.node_index import NodeIndex
 from finial.blocks import Block, BlocksDocument, SubjectKind
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.selector import Selector
+
+MAX_SIZE: Final = 1024 * 1024
+"""Bytes that blocks themselves take of a document of three mebibytes, twice their subjects."""
+
+MAX_SVIDS: Final = 10_000
+"""So many live SVIDs are named, each in 131 bytes at most: as a row of a CRL and by its number."""
+
+MAX_ENTRIES: Final = 5_000
+"""So many entries are named, each in 80 bytes; of blocked selectors agents know the rest."""
+
+_AROUND: Final = 200
 
 
 @dataclass(slots=True)
@@ -82,25 +95,38 @@ def entries_of(block: Block, entries: EntryIndex) -> Iterator[Entry]:
             return
 
 
+def size_of(blocks: Iterable[Block]) -> int:
+    """How many bytes of a document blocks take by themselves, at most."""
+    return sum(
+        2 * len(each.subject.encode()) + len(each.reason.encode()) + _AROUND for each in blocks
+    )
+
+
 def document_of(
     version: int, blocks: Iterable[Block], reach: Reach, live: Iterable[Issued], *, shortened: bool
 ) -> BlocksDocument:
-    """Write down what agents are told, without the revocation lists; `live` is what is hit."""
+    """Write down what agents are told, without the revocation lists; `live` is what is hit.
+
+    Entries that are blocked themselves are named before those of a blocked selector.
+    """
     serials, jtis = dict(reach.serials), dict(reach.jtis)
     for svid in live:
         block_id = reach.of(svid)
         if block_id:
             found = serials if svid.kind is SvidKind.X509 else jtis
             found[svid.serial] = block_id
+    told = tuple(_told(each) for each in blocks)
+    own = {each.subject: each.id for each in told if each.kind is SubjectKind.ENTRY}
+    entries = {**own, **reach.entries}
     return BlocksDocument(
         version=version,
-        blocks=tuple(_told(each) for each in blocks),
+        blocks=told,
         spiffe_ids={**reach.spiffe_ids, **reach.agents},
-        entries=reach.entries,
+        entries=dict(islice(entries.items(), MAX_ENTRIES)),
         selectors=reach.selectors,
         serials=serials,
         jtis=jtis,
-        shortened=shortened,
+        shortened=shortened or len(entries) > MAX_ENTRIES,
     )
 
 

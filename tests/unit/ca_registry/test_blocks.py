@@ -13,11 +13,19 @@ from ca.registry.block.judge_block import (
     refusal,
 )
 from ca.registry.block.outlook import Outlook, holders_of
-from ca.registry.block.reach import document_of, entries_of, reach_of
+from ca.registry.block.reach import (
+    MAX_ENTRIES,
+    MAX_SIZE,
+    MAX_SVIDS,
+    document_of,
+    entries_of,
+    reach_of,
+    size_of,
+)
 from ca.registry.index import EntryIndex
 from ca.registry.issued import Issued, SvidKind
 from ca.registry.nodes.node_index import NodeIndex
-from finial.blocks import Block, SubjectKind
+from finial.blocks import MAX_DOCUMENT, Block, SubjectKind, encode
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
 from tests.doubles.entries import DOMAIN, agent, entry, node, selectors
@@ -215,6 +223,30 @@ def test_reach_names_what_is_hit() -> None:
     assert document.selectors == {"x509pop:name:b": "b4", "k8s:ns:x": "b5"}
     assert document.shortened
     assert {each.who for each in document.blocks} == {""}
+
+
+def test_largest_document_can_be_read() -> None:
+    """Blocks, entries and live SVIDs are each bounded, so that all together fit into a document."""
+    entries, nodes = registered()
+    longest = f"spiffe://example.org/{'x' * 2000}"
+    blocks = [
+        block(SubjectKind.SPIFFE_ID, f"{longest}{number}", f"b{number}") for number in range(240)
+    ]
+    blocks.append(block(SubjectKind.ENTRY, "own", "e"))
+    assert size_of(blocks) < MAX_SIZE
+    assert size_of(blocks * 2) > MAX_SIZE // 2
+    reach = reach_of(blocks, entries, nodes)
+    name = "0" * 36
+    reach.entries = {f"{number:036}": name for number in range(MAX_ENTRIES + 7)} | {"own": "e"}
+    live = [
+        svid(str(10**38 + number), entry_id=f"{number % 99:036}") for number in range(MAX_SVIDS)
+    ]
+    document = document_of(7, blocks, reach, live, shortened=False)
+    assert document.shortened
+    assert (len(document.entries), len(document.serials)) == (MAX_ENTRIES, MAX_SVIDS)
+    assert document.entries["own"] == "e"
+    row_of_a_crl = 50
+    assert len(encode(document)) + MAX_SVIDS * row_of_a_crl < MAX_DOCUMENT
 
 
 def test_entries_that_a_block_hits() -> None:
