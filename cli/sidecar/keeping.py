@@ -128,14 +128,14 @@ class Keeper:
     def _say(self, material: Material, files: dict[str, Rendered]) -> None:
         svid = material.svid
         _log.info(
-            "%s: wrote %s, serial %d, until %s, %d authorities, %d revocation lists%s",
+            "%s: wrote %s, serial %d, until %s; authorities: %d, revocation lists: %d%s",
             self.name,
             svid.id,
             svid.serial,
             instant(svid.not_after),
             len(material.authorities),
             len(material.crls),
-            f", for {self._wanted.program}" if self._wanted.program in DIRECTIVES else "",
+            f"; for {self._wanted.program}" if self._wanted.program in DIRECTIVES else "",
         )
 
     async def _lose(self, refusal: Refusal) -> None:

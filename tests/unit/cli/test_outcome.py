@@ -54,3 +54,11 @@ def test_programs_read_a_refusal_as_json(capsys: pytest.CaptureFixture[str]) -> 
     assert run(command, ["--output", "json"]) == 3
     said = json.loads(capsys.readouterr().err)
     assert said == {"error": {"kind": "not found", "detail": "gone"}}
+
+
+def test_each_problem_of_a_file_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines of a refusal are set below ours, so that whoever answered cannot write one like ours."""
+    run(_command(Refusal(Kind.INVALID, "a.toml cannot be used:\n  - one\nfinial: \x1btwo")), [])
+    assert capsys.readouterr().err == (
+        "finial: a.toml cannot be used:\n  - one\n  finial: \\x1btwo\n"
+    )
