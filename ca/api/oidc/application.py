@@ -53,8 +53,6 @@ class Discovery:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
         began = self._clock.monotonic()
         name = self._names.get(scope["path"], "")
         found = self._judge(scope, name)

@@ -1,5 +1,8 @@
 """The table `[oidc]`."""
 
+import dataclasses
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from ca import settings
 from finial.runtime.settings import SettingsError
 
 ISSUER = "https://oidc.example.org"
+KEY = re.compile(r"# [a-z_]+ = ")
 
 
 def read(oidc: dict[str, Any] | None, **server: Any) -> settings.Settings:
@@ -81,3 +85,13 @@ def test_what_cannot_work_is_refused(
     with pytest.raises(SettingsError) as caught:
         read(oidc, **server)
     assert said in "\n".join(caught.value.problems)
+
+
+def test_the_example_names_every_key() -> None:
+    """What is commented out in examples/ca.toml can be used as it stands."""
+    text = (Path(__file__).parents[3] / "examples" / "ca.toml").read_text()
+    lines = text.partition("# [oidc]\n")[2].partition("\n\n")[0].splitlines()
+    shown = [line.removeprefix("# ") for line in lines if KEY.match(line)]
+    found = tomllib.loads("\n".join(shown))
+    assert set(found) == {each.name for each in dataclasses.fields(settings.Oidc)}
+    assert read(found, jwt_issuer=ISSUER).oidc is not None

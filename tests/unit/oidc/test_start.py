@@ -152,3 +152,41 @@ def test_an_issuer_that_tokens_do_not_say_is_warned_of(
     with caplog.at_level(logging.WARNING):
         listening(tmp_path, act, jwt_issuer=tokens, oidc={"issuer": published})
     assert said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"GET /keys HTTP/1.1\r\nHost: localhost\r\n", 200),
+        (b"GET /keys HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n", 421),
+        (b"GET /keys HTTP/1.1\r\n", 421),
+        (b"GET /keys HTTP/1.0\r\n", 421),
+        (b"GET https://evil.example/keys HTTP/1.1\r\nHost: localhost\r\n", 200),
+        (b"GET https://localhost/keys HTTP/1.1\r\nHost: evil.example\r\n", 421),
+        (b"GET /%6beys HTTP/1.1\r\nHost: localhost\r\n", 200),
+        (b"GET //keys HTTP/1.1\r\nHost: localhost\r\n", 404),
+        (b"GET /x/../keys HTTP/1.1\r\nHost: localhost\r\n", 404),
+        (b"GET /keys HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n", 413),
+        (b"GET /keys HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n", 200),
+        (b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n", 400),
+        (b"GET /keys HTTP/9.9\r\nHost: localhost\r\n", 400),
+        (b"nonsense\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n", 400),
+    ],
+)
+def test_odd_requests_get_a_plain_answer(tmp_path: Path, request_head: bytes, status: int) -> None:
+    """What is asked in a strange way is answered or refused, and the next one is served."""
+    path = tmp_path / "oidc.sock"
+
+    async def act(built: House, api: OidcApi) -> None:
+        async def said(head: bytes) -> bytes:
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(head + b"Connection: close\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return answer
+
+        assert (await said(request_head)).split(b" ")[1] == str(status).encode()
+        assert b"200 OK" in await said(b"GET /keys HTTP/1.1\r\nHost: localhost\r\n")
+
+    listening(tmp_path, act, jwt_issuer=LOCAL, oidc={"listen": f"unix://{path}"})
