@@ -8,6 +8,7 @@ from typing import Any, Final
 from finial.spiffe.refusal import Kind, Refusal
 
 Wish = dict[str, Any]
+MOST_REQUESTS: Final = 10_000
 LARGEST: Final = 16 * 1024 * 1024
 
 
@@ -36,6 +37,17 @@ def read_requests(file: Path) -> list[Wish]:
         if line.strip():
             requests.append(_json(line, f"{file}:{number}"))
     return requests
+
+
+def recorded_requests(flows: Iterable[Wish]) -> list[Wish]:
+    """Make requests of what agents recorded: of each kind one, by its example if there is one."""
+    found = []
+    for flow in flows:
+        path = flow.get("example") or flow.get("path")
+        if path and flow["callee"] and flow["method"]:
+            wish = {"callee": flow["callee"], "method": flow["method"], "path": path}
+            found.append(wish | ({"caller": flow["caller"]} if flow["caller"] else {}))
+    return found[:MOST_REQUESTS]
 
 
 def name_of(wish: Wish) -> str:

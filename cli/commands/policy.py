@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from cli.commands.callees import agents, list_items, mode, report
 from cli.place import Place, server_options
-from cli.printing import output_option, plain, print_fields, print_json, print_table
+from cli.printing import output_option, plain, print_fields, print_json
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
@@ -17,6 +18,10 @@ _FILES = click.argument(
 @click.group()
 def policy() -> None:
     """Say who may call whom: rules as JSON or Cedar in files, and how much each callee enforces."""
+
+
+for _command in (mode, report, agents):
+    policy.add_command(_command)
 
 
 @policy.command()
@@ -101,33 +106,35 @@ def diff(files: Sequence[Path], place: Place, output: str) -> None:
 @_FILES
 @click.option(
     "--requests",
-    required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Requests, one JSON object a line: caller, callee, method, path.",
+    help="Requests, one JSON object a line: caller, callee, method, path; by default those that "
+    "agents recorded.",
 )
 @click.option("--remove", "removed", multiple=True, help="A policy that would be deleted.")
 @server_options
 @output_option
 def test(
-    files: Sequence[Path], requests: Path, removed: Sequence[str], place: Place, output: str
+    files: Sequence[Path], requests: Path | None, removed: Sequence[str], place: Place, output: str
 ) -> int:
     """Say which requests the policies in files would decide otherwise, and change nothing.
 
     All callees are taken to enforce. Ends with status 1 when a policy would be refused.
 
     \b
-    Example:
+    Examples:
+      finial policy test orders.json
       finial policy test orders.json --requests seen.jsonl
     """
     from cli.administration import Administration
-    from cli.policies import read_policies, read_requests
+    from cli.policies import read_policies, read_requests, recorded_requests
 
-    wish = {
-        "put": read_policies(files),
-        "remove": list(removed),
-        "requests": read_requests(requests),
-    }
+    wish = {"put": read_policies(files), "remove": list(removed)}
     with Administration(place) as server:
+        wish["requests"] = (
+            recorded_requests(server.every("/v1/traffic", by="requests"))
+            if requests is None
+            else read_requests(requests)
+        )
         tried = server.post("/v1/policies:try", wish)
     if output == "json":
         print_json(tried)
@@ -187,34 +194,6 @@ def explain(*, caller: str, callee: str, method: str, path: str, place: Place, o
         click.echo(f"  {each['effect']:<5} {plain(each['policy'])}: {gaps}")
 
 
-@policy.command()
-@click.option("--lagging", is_flag=True, help="Only those that may decide by what is out of date.")
-@server_options
-@output_option
-def agents(lagging: bool, place: Place, output: str) -> None:
-    """List the agents with the versions of the policies and blocks that they enforce.
-
-    \b
-    Example:
-      finial policy agents --lagging
-    """
-    from cli.administration import Administration
-
-    with Administration(place) as server:
-        items = list(server.every("/v1/enforcement", lagging="true" if lagging else None))
-    if output == "json":
-        print_json({"items": items})
-        return
-    rows = [
-        {
-            **each,
-            **{topic: _enforced(each[topic]) for topic in ("policies", "blocks")},
-        }
-        for each in items
-    ]
-    print_table(rows, _AGENTS, "no agent lags" if lagging else "no agent is known")
-
-
 @policy.command("list")
 @server_options
 @output_option
@@ -225,7 +204,7 @@ def list_(place: Place, output: str) -> None:
     Example:
       finial policy list
     """
-    _list(place, output, "/v1/policies", _POLICIES, "no policy is registered")
+    list_items(place, output, "/v1/policies", _POLICIES, "no policy is registered")
 
 
 @policy.command()
@@ -280,71 +259,12 @@ def delete(name: str, place: Place, output: str) -> None:
         click.echo(f"deleted {plain(name)}")
 
 
-@policy.command()
-@click.argument("callee", required=False)
-@click.argument("mode", required=False, type=click.Choice(["open", "shadow", "enforce", "unset"]))
-@click.option(
-    "--audit",
-    type=click.Choice(["denials", "all"]),
-    default="denials",
-    show_default=True,
-    help="Which decisions are audited.",
-)
-@server_options
-@output_option
-def mode(callee: str | None, mode: str | None, audit: str, place: Place, output: str) -> None:
-    """List the modes of callees, show what holds for one, or set it.
-
-    Open asks no rule, shadow asks and lets everything through, enforce denies what no rule allows.
-    CALLEE is a SPIFFE ID, or a prefix such as spiffe://example.org/team-a/*.
-
-    \b
-    Examples:
-      finial policy mode
-      finial policy mode spiffe://example.org/payment shadow
-      finial policy mode spiffe://example.org/payment enforce --audit all
-    """
-    from cli.administration import Administration
-
-    if callee is None:
-        _list(place, output, "/v1/callees", _MODES, "no callee has a mode")
-        return
-    with Administration(place) as server:
-        if mode == "unset":
-            server.delete(f"/v1/callees/{callee}")
-        elif mode is not None:
-            server.put(f"/v1/callees/{callee}", {"mode": mode, "audit": audit})
-        found = server.get(f"/v1/callees/{callee}")
-    if output == "json":
-        print_json(found)
-        return
-    origin = f"set for {plain(found['set_for'])}" if found["set_for"] else "set by nobody"
-    click.echo(f"{plain(found['callee'])} is {found['mode']}, {origin}")
-    click.echo(f"  policies that can be about it: {found['policies']}")
-    if found["mode"] == "enforce" and not found["policies"]:
-        click.echo("  no rule allows anything, so that every call is denied")
-
-
 _POLICIES = {
     "name": "NAME",
     "form": "FORM",
     "enabled": "ENABLED",
     "revision": "REVISION",
     "id": "ID",
-}
-_MODES = {
-    "callee": "CALLEE",
-    "mode": "MODE",
-    "audit": "AUDIT",
-    "changed_at": "SINCE",
-    "changed_by": "BY",
-}
-_AGENTS = {
-    "agent_id": "AGENT",
-    "connected": "CONNECTED",
-    "last_connected_at": "LEFT",
-    "policies": "POLICIES",
-    "blocks": "BLOCKS",
 }
 _SHOWN = {
     "name": "Name",
@@ -359,17 +279,6 @@ _SHOWN = {
 }
 
 
-def _list(place: Place, output: str, path: str, columns: dict[str, str], none: str) -> None:
-    from cli.administration import Administration
-
-    with Administration(place) as server:
-        items = list(server.every(path))
-    if output == "json":
-        print_json({"items": items})
-    else:
-        print_table(items, columns, none)
-
-
 def _find(items: Iterable[dict[str, Any]], name: str) -> str:
     from finial.spiffe.refusal import Kind, Refusal
 
@@ -377,14 +286,6 @@ def _find(items: Iterable[dict[str, Any]], name: str) -> str:
         if name in (each["name"], each["id"]):
             return str(each["id"])
     raise Refusal(Kind.NOT_FOUND, "there is no such policy", field="name", value=name)
-
-
-def _enforced(versions: dict[str, Any] | None) -> str:
-    if versions is None:
-        return "-"
-    if versions["lags"]:
-        return f"{versions['applied']}, told {versions['told']}"
-    return str(versions["applied"])
 
 
 def _propose(policies: Iterable[dict[str, Any]]) -> None:
