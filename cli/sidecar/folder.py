@@ -185,7 +185,9 @@ def _remove_set(name: str, folder: int) -> None:
 
 def _judge_way(path: Path) -> None:
     """Make sure that nobody but us and root can rename a folder above, or lead it elsewhere."""
-    for parent in (path.parent, *path.parent.parents):
+    resolved = path.parent.resolve()
+    ways = (path.parent, *path.parent.parents, resolved, *resolved.parents)
+    for parent in dict.fromkeys(ways):
         for found in (parent.lstat(), parent.stat()):
             if found.st_uid not in (0, os.geteuid()):
                 raise UnsafePath(

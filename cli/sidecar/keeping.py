@@ -7,8 +7,8 @@ from typing import Any
 
 from cli.printing import instant, plain
 from cli.sidecar.folder import SetFolder
-from cli.sidecar.material import Material, choose, judge
-from cli.sidecar.rendering import DIRECTIVES, Rendered, has_crl, render
+from cli.sidecar.material import Material, choose, ends_at, judge
+from cli.sidecar.rendering import CERTIFICATE, DIRECTIVES, Rendered, has_crl, render
 from cli.sidecar.settings import SvidFiles
 from cli.sidecar.telling import judge_command, tell
 from finial.runtime.clock import Clock
@@ -61,6 +61,7 @@ class Keeper:
         """Make the folder. Raises: Refusal of kind PRECONDITION."""
         try:
             self._folder.prepare()
+            self._ends = ends_at(self._folder.read().get(CERTIFICATE, b""))
         except (UnsafePath, OSError) as fault:
             raise _unusable(fault) from None
         judge_command(self._wanted.command)

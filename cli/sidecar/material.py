@@ -84,6 +84,14 @@ def judge(answer: Any, chosen: Any, now: float) -> Material:
     )
 
 
+def ends_at(chain: bytes) -> float:
+    """When the certificate of a file ends, in Unix seconds; 0 if there is none."""
+    try:
+        return x509.load_pem_x509_certificate(chain).not_valid_after_utc.timestamp()
+    except ValueError:
+        return 0.0
+
+
 def pem(ders: Iterable[bytes]) -> bytes:
     """Write certificates as PEM."""
     return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in ders)

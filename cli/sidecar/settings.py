@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 from finial.runtime.duration import Duration
 from finial.runtime.settings import SettingsError, at_least, load, read_toml, setting
+from finial.spiffe.identity import SpiffeId
+from finial.spiffe.refusal import Refusal
 
 Program = Literal["none", "nginx", "haproxy", "postgresql"]
 CrlUse = Literal["auto", "required", "off"]
@@ -28,6 +30,15 @@ def _plain_path(path: Path) -> str | None:
     if _PLAIN_PATH.fullmatch(text) and ".." not in path.parts:
         return None
     return "must be an absolute path of letters, digits, dots, dashes and underscores"
+
+
+def _spiffe_id(text: str) -> str | None:
+    try:
+        if text:
+            SpiffeId.parse(text)
+    except Refusal as refusal:
+        return f"is no SPIFFE ID: {refusal.detail}"
+    return None
 
 
 def _absolute(path: Path | None) -> str | None:
@@ -67,7 +78,7 @@ class SvidFiles:
     """
 
     folder: Path = setting(check=_plain_path)
-    spiffe_id: str = ""
+    spiffe_id: str = setting("", check=_spiffe_id)
     hint: str = ""
     owner: str = ""
     group: str = ""

@@ -128,7 +128,10 @@ def _read_pid(pid_file: Path) -> tuple[int, int]:
 
 def _judge_process(pid_file: Path, pid: int, owner: int, name: str) -> None:
     """Believe a pid file of somebody else only about processes of their own."""
-    status = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    except OSError as fault:
+        raise _failed(f"process {pid} cannot be looked at (hidepid?): {fault.strerror}") from None
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     if owner not in (0, os.geteuid()) and int(fields["Uid"].split()[0]) != owner:
         raise _failed(f"{pid_file} belongs to uid {owner}, and names a process of somebody else")

@@ -152,6 +152,16 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path, which: str) -
             attempt()
 
 
+def test_a_way_that_leads_elsewhere_is_looked_at_there(tmp_path: Path) -> None:
+    """A link of ours above the folder is followed, and where it leads nobody else may write."""
+    (tmp_path / "there" / "inner").mkdir(parents=True)
+    (tmp_path / "here").symlink_to(tmp_path / "there" / "inner")
+    Made(tmp_path / "here" / "f").check()
+    (tmp_path / "there").chmod(0o777)
+    with pytest.raises(UnsafePath, match="there can be written by others"):
+        Made(tmp_path / "here" / "f").check()
+
+
 @pytest.mark.root
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     """Its owner could put anything in the place of what we write."""

@@ -104,6 +104,14 @@ def test_lists_are_used_when_each_authority_has_one(
     assert sign in kept.read(file)
 
 
+def test_the_end_of_what_is_there_is_known_from_the_start(tmp_path: Path) -> None:
+    """Also while the agent is away it is said when the SVID of a former run ends."""
+    first = Kept(tmp_path)
+    assert first.keeper.ends == 0
+    first.take()
+    assert Kept(tmp_path, "second run").keeper.ends == first.keeper.ends > 0
+
+
 def test_lists_stay_in_use(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A new authority whose list is late does not let those back in who were revoked."""
     kept = Kept(tmp_path, program="nginx")

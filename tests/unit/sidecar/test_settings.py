@@ -75,6 +75,7 @@ def test_each_program_has_its_own_signal() -> None:
         ({"program": "apache"}, "must be one of"),
         ({"owner": "nobody-of-that-name"}, "there is no user"),
         ({"group": "nobody-of-that-name"}, "there is no group"),
+        ({"spiffe_id": "example.org/web"}, "is no SPIFFE ID"),
         ({"crl": "maybe"}, "must be one of"),
         ({"fodler": "/x"}, "did you mean folder"),
     ],
