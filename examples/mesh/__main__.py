@@ -1,0 +1,134 @@
+"""`make mesh`: a shop whose services have an Envoy each, and no line of TLS.
+
+Runs until Ctrl-C, or for DURATION seconds. With KILL=1 the certificate of orders and then its
+identity are blocked at the end, under traffic. Exit status 0 only if nothing failed, everything
+was refused that had to be, and every certificate rotated, by another authority as well.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+from administration import Operator, forge
+from blocking import block_identity, block_serials
+from board import Board
+from configuration import TRUST_DOMAIN, spiffe_id
+from ground import Ground, prepare
+from processes import Proxy, intruder, proxies, service, until, up
+from traffic import ENFORCE, ERRANDS, GOOD, SHADOW, SHORTCUT, Traffic
+
+CA_TTL, SVID_TTL = "30s", "8s"
+SHADOW_SECONDS = 4.0
+
+
+def main() -> int:
+    """Run the shop and return its exit status."""
+    duration = float(os.environ.get("DURATION") or "inf")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    board = Board()
+    try:
+        with _folder("finial-mesh-") as folder, _folder("finial-shop-") as stage:
+            _run(folder, stage, board, duration)
+    except KeyboardInterrupt:
+        print()
+    except (OSError, RuntimeError, subprocess.SubprocessError, httpx.HTTPError) as fault:
+        board.fault = f"{type(fault).__name__}: {fault}"
+        print(f"the shop cannot go on: {fault}", file=sys.stderr)
+    print(board.verdict(), flush=True)
+    return 0 if board.is_good else 1
+
+
+def _run(folder: Path, stage: Path, board: Board, duration: float) -> None:
+    print(f"starting a CA server and an agent in {folder} (finial up) ...", flush=True)
+    flags = ["--trust-domain", TRUST_DOMAIN, "--ca-ttl", CA_TTL, "--svid-ttl", SVID_TTL]
+    with contextlib.ExitStack() as stack:
+        made = stack.enter_context(up(folder, *flags))
+        ground = prepare(stage)
+        operator = Operator(folder, made)
+        operator.register(ground)
+        operator.apply()
+        operator.set_mode(SHADOW)
+        running = _begin(stack, ground, Path(made["workload_socket"]))
+        _explain(made, ground, board)
+        traffic = Traffic(ground)
+        until(lambda: all(traffic.call(each)[0] == GOOD for each in ERRANDS), "calls get through")
+        payment = running[0].port
+        traffic.follow(stack.enter_context(intruder(ground, payment, forge(stage))))
+        stack.callback(traffic.end)
+        traffic.begin()
+        board.watch(traffic, running)
+        stack.enter_context(board)
+        _act(board, traffic, operator, duration)
+        if os.environ.get("KILL"):
+            board.block = block_serials(board, traffic, operator, running[1])
+            board.block |= block_identity(board, traffic, operator)
+
+
+def _begin(stack: contextlib.ExitStack, ground: Ground, agent: Path) -> list[Proxy]:
+    """Start the Envoys and their services."""
+    running = []
+    for proxy in proxies(ground, agent):
+        stack.callback(proxy.stop)
+        proxy.start()
+        until(proxy.is_ready, f"the Envoy of {proxy.place.name} serves")
+        running.append(proxy)
+    for place in ground.places.values():
+        stack.enter_context(service(ground, place))
+    return running
+
+
+def _act(board: Board, traffic: Traffic, operator: Operator, duration: float) -> None:
+    """Shadow first, then enforce, for all the time that there is."""
+    end = time.monotonic() + duration
+    board.phase = SHADOW
+    board.watch_until(min(end, time.monotonic() + SHADOW_SECONDS))
+    traffic.accepted = frozenset({SHADOW, ENFORCE})
+    operator.set_mode(ENFORCE)
+    until(lambda: traffic.call(SHORTCUT)[0] == "no_rule", "gateway is refused at payment")
+    traffic.accepted = frozenset({ENFORCE})
+    board.phase = ENFORCE
+    try:
+        board.watch_until(end)
+    finally:
+        board.count_audited(operator)
+
+
+def _explain(made: dict, ground: Ground, board: Board) -> None:
+    print(f"\n  server  pid {made['server_pid']}, authorities live {CA_TTL}, SVIDs {SVID_TTL}")
+    print(f"  agent   pid {made['agent_pid']}, {made['agent_id']}\n")
+    for place in ground.places.values():
+        who = " and ".join(place.selectors)
+        print(f"  {spiffe_id(place.name):<30} is the Envoy of {who}")
+    print("""
+Services meet their Envoys on Unix sockets; between Envoys is mTLS, with certificates from the
+agent, and every request is decided by the agent of payment and of orders. Gateway may call orders,
+orders and batch may call payment; gateway tries payment, too. Policies are in shadow at first, and
+then enforced, while certificates and authorities rotate.""")
+    if not ground.is_divided:
+        board.not_shown.append("other users kept out by the modes of sockets")
+        print("""
+All runs as your user, and Envoys are told apart by their paths: no security boundary between
+processes of one user. As root each service and each Envoy has a uid of its own.""")
+    print(flush=True)
+
+
+@contextlib.contextmanager
+def _folder(prefix: str) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
