@@ -33,13 +33,17 @@ def binary() -> Path:
 
 
 class Envoy:
-    """One Envoy; `resources` are its static listeners and clusters, `uid` whose process it is."""
+    """One Envoy; `resources` are its static listeners and clusters, `uid` whose process it is.
+
+    Instead of `resources` it may be given a whole configuration as YAML, whose administration is at
+    `<folder>/<name>/admin.sock`.
+    """
 
     def __init__(
         self,
         folder: Path,
         name: str,
-        resources: Mapping[str, Any],
+        resources: Mapping[str, Any] | str,
         *,
         node: Mapping[str, Any] | None = None,
         uid: int | None = None,
@@ -50,12 +54,17 @@ class Envoy:
         self.admin_socket = self.folder / "admin.sock"
         self._uid = uid
         self._level = level
-        self._config = {
-            "node": {"id": name, "cluster": "tests", **(node or {})},
+        self._config = resources if isinstance(resources, str) else self._json(resources, node)
+        self._suffix = "yaml" if isinstance(resources, str) else "json"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _json(self, resources: Mapping[str, Any], node: Mapping[str, Any] | None) -> str:
+        config = {
+            "node": {"id": self.name, "cluster": "tests", **(node or {})},
             "admin": {"address": {"pipe": {"path": str(self.admin_socket), "mode": 0o600}}},
             "static_resources": dict(resources),
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        return json.dumps(config, indent=2)
 
     @property
     def pid(self) -> int:
@@ -70,8 +79,8 @@ class Envoy:
     def start(self) -> None:
         """Start it; it may wait for its secrets."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        file = self.folder / "envoy.json"
-        file.write_text(json.dumps(self._config, indent=2))
+        file = self.folder / f"envoy.{self._suffix}"
+        file.write_text(self._config)
         self.admin_socket.unlink(missing_ok=True)
         program = binary()
         if self._uid is not None:
