@@ -151,6 +151,7 @@ def _start_tasks(
     supervisor.start("publish the bundle", partial(tasks.publish_bundle, world, path))
     supervisor.start("tell what is blocked", partial(tasks.follow_blocks, world))
     supervisor.start("tell who may call whom", partial(tasks.follow_policies, world))
+    supervisor.start("gather traffic", partial(tasks.gather_traffic, world))
     supervisor.start("end blocks", partial(tasks.prune_blocks, world))
     supervisor.start("prune entries", partial(tasks.prune_entries, world))
     supervisor.start("prune the ledger", partial(tasks.prune_ledger, world))
@@ -205,6 +206,14 @@ def _read_metrics(world: World, metrics: Metrics) -> None:
     metrics.reading("entries", "Registration entries.", lambda: len(world.known.entries))
     metrics.reading("agents", "Agents that are known.", lambda: len(world.known.nodes))
     metrics.reading("agent_streams", "Open streams of agents.", lambda: len(world.streams))
+    record = world.traffic.record
+    metrics.reading("traffic_rows", "Kinds of requests between workloads.", lambda: len(record))
+    for outcome in ("allowed", "shadowed", "denied"):
+        metrics.reading(
+            f"traffic_{outcome}",
+            f"Requests between workloads that agents have {outcome}.",
+            partial(record.decided.__getitem__, outcome),
+        )
 
 
 def _audit(path: Path) -> AuditLog:

@@ -13,6 +13,7 @@ from ca.operations.following.known import Known
 from ca.operations.following.lists import RevocationLists
 from ca.operations.following.questions import Questions
 from ca.operations.following.streams import Streams
+from ca.operations.following.traffic import Collected
 from ca.registry.selectors.vocabulary import Vocabulary
 from ca.settings import Settings
 from finial.keys.contract import KeyManager
@@ -45,6 +46,7 @@ class World:
     profiles: Profiles
     addresses: Callable[[], tuple[str, ...]]
     revocation: RevocationLists = field(default_factory=RevocationLists)
+    traffic: Collected = field(default_factory=Collected)
 
     @property
     def trust_domain(self) -> TrustDomain:

@@ -21,6 +21,7 @@ class Scope(enum.StrEnum):
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
     IDENTITIES_READ = "identities:read"
+    TRAFFIC_READ = "traffic:read"
     METRICS_READ = "metrics:read"
     DOCS_READ = "docs:read"
 

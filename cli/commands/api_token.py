@@ -36,7 +36,8 @@ def create(name: str, scopes: Sequence[str], ttl: int, place: Place, output: str
 
     \b
     Scopes: entries:read entries:write agents:read agents:write tokens:read tokens:write
-            issued:read authorities:read mint metrics:read docs:read
+            issued:read authorities:read mint policies:read policies:write blocks:read
+            blocks:write identities:read traffic:read metrics:read docs:read
 
     \b
     Example:

@@ -24,6 +24,7 @@ from ca.api.rest.routes import (
     policies,
     svids,
     tokens,
+    traffic,
     watching,
 )
 from ca.api.rest.routes.watching import Vitals
@@ -51,6 +52,7 @@ _PARTS: Final = (
     doctor,
     blocks,
     policies,
+    traffic,
 )
 
 logger = logging.getLogger("finial.rest")

@@ -37,6 +37,7 @@ EVERY_ROUTE = [
     ("DELETE", "/v1/blocks/x", "blocks:write"),
     ("GET", "/v1/identities/web", "identities:read"),
     ("GET", "/v1/enforcement", "agents:read"),
+    ("GET", "/v1/traffic", "traffic:read"),
     ("GET", "/v1/crls", "authorities:read"),
     ("GET", "/v1/enforcement", "blocks:read"),
     ("POST", "/v1/policies", "policies:write"),

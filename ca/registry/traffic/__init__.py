@@ -1,0 +1,1 @@
+"""Who called whom, as agents tell it."""
