@@ -246,8 +246,8 @@ def test_a_verifier_that_keeps_keys_as_long_as_it_may_never_misses_one() -> None
         while len(signers) < 2:
             assert time.monotonic() < deadline, signers
             if time.monotonic() >= until:
-                answer = built.get("/keys")
-                fetched, keys = time.monotonic(), KeySet.import_key_set(answer.json())
+                fetched, answer = time.monotonic(), built.get("/keys")
+                keys = KeySet.import_key_set(answer.json())
                 until = fetched + int(answer.headers["cache-control"].rpartition("=")[2])
             token = built.mint(ttl=5)
             assert jose.decode(token, keys, algorithms=["ES256"]).claims["sub"] == WEB
