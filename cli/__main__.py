@@ -18,6 +18,7 @@ _COMMANDS = {
     "block": Later("cli.commands.block", "block", "lock something out everywhere, at once"),
     "unblock": Later("cli.commands.block", "unblock", "lift a block"),
     "blocks": Later("cli.commands.block", "blocks", "list what is blocked"),
+    "identity": Later("cli.commands.identity", "identity", "say how an identity stands"),
     "policy": Later("cli.commands.policy", "policy", "say who may call whom"),
     "fetch": Later("cli.commands.fetch", "fetch", "fetch SVIDs and bundles, as a workload"),
     "sidecar": Later("cli.commands.sidecar", "sidecar", "keep SVIDs as files for other programs"),

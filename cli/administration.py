@@ -43,6 +43,19 @@ class Administration:
         """Ask for a document; parameters that are None are left out."""
         return self._call("GET", path, query=query)
 
+    def changed(
+        self, path: str, tag: str = "", *, wait: float = 0.0
+    ) -> tuple[Document | None, str]:
+        """Ask for a document that is other than the one with that ETag; return it with its own.
+
+        With a tag the server is given so many seconds to wait for another one; then there is none.
+        """
+        headers = {"If-None-Match": tag} if tag else {}
+        query = {"wait": wait} if wait else None
+        answer = self._answer("GET", path, query=query, headers=headers)
+        known = answer.headers.get("ETag", tag)
+        return (None if answer.status_code == httpx.codes.NOT_MODIFIED else answer.json()), known
+
     def text(self, path: str, **query: object) -> str:
         """Ask for something that is not JSON."""
         return self._answer("GET", path, query=query).text
@@ -104,7 +117,7 @@ class Administration:
             )
         except httpx.HTTPError as fault:
             raise self._unreachable(fault) from fault
-        if answer.is_success:
+        if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
             return answer
         raise _refusal(answer)
 

@@ -32,7 +32,7 @@ def test_every_command_is_there() -> None:
         policy apply/policy diff/policy test/policy explain
         policy list/policy show/policy delete/policy mode/policy agents
         policy report
-        block/unblock/blocks/sidecar"""
+        identity/block/unblock/blocks/sidecar"""
     wanted = {tuple(each.split()) for line in promised.splitlines() for each in line.split("/")}
     assert set(COMMANDS) == wanted
 
