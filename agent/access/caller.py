@@ -13,7 +13,8 @@ What is there and cannot be believed never makes room for something weaker.
 
 import enum
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from agent.access.asked import Asked
 from agent.access.callees import Callee
@@ -34,8 +35,7 @@ class Means(enum.StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who calls, if somebody proved it; `fault` is why what was offered proves nothing.
 
     `through` are the named proxies between, the nearest first; `serials` those of certificates that

@@ -1,8 +1,9 @@
 """What a proxy is answered, with all that there is to record of it."""
 
 import enum
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from agent.access.caller import NOBODY, Caller
 from agent.access.reasons import Reason
@@ -20,8 +21,7 @@ class Outcome(enum.StrEnum):
     DENIED = "denied"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """One decision. `callee` is missing where the proxy has none.
 
     `by` are the names of rules that decided, `because` says more to the operator: of a block, or of

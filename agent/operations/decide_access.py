@@ -9,7 +9,9 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from agent.access.asked import Asked
 from agent.access.callees import Callee
@@ -71,17 +73,10 @@ class AccessDecisions:
         fault = caller.fault
         if fault is None and self.max_age and self.rules_age(now) > self.max_age:
             fault = Obstacle.RULES_STALE
-        outcome, reason, by = held.decide(caller, callee.id, asked.method, asked.target, fault)
-        return Verdict(
-            outcome,
-            reason,
-            callee.id,
-            caller,
-            asked.method[:MAX_SHOWN],
-            asked.target.partition("?")[0][:MAX_SHOWN],
-            by,
-            caller.detail,
-        )
+        method, path = asked.method, asked.target.partition("?")[0]
+        outcome, reason, by = held.decide(caller.id, callee.id, method, path, fault)
+        shown = (method[:MAX_SHOWN], path[:MAX_SHOWN])
+        return Verdict(outcome, reason, callee.id, caller, *shown, by, caller.detail)
 
 
 def _shown(verdict: Verdict, asked: Asked) -> Verdict:

@@ -87,6 +87,8 @@ class Listener:
             self._link.ask(bundles=False)
             raise
         finally:
+            if self._link.connected:
+                self._link.followed_until = self._clock.now()
             self._following = None
             self._link.connected = False
             self._link.server_clock.forget()

@@ -24,8 +24,6 @@ from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 
 POLICIES: Final = "policies"
-LOOKS_EVERY: Final = 5.0
-"""Seconds after which it is looked whether the server is still there."""
 log = logging.getLogger("finial.agent.policies")
 
 
@@ -50,7 +48,7 @@ class PolicyKeeping:
         self._latest: bytes | None = None
         self._content = b""
         self._wanted = asyncio.Event()
-        self._confirmed_at = clock.now()
+        self._began_at = clock.now()
 
     @property
     def version(self) -> int:
@@ -60,7 +58,9 @@ class PolicyKeeping:
 
     def age(self, now: float) -> float:
         """For how many seconds nobody could have told of newer rules; of this process at most."""
-        return 0.0 if self._link.connected else max(0.0, now - self._confirmed_at)
+        if self._link.connected:
+            return 0.0
+        return max(0.0, now - max(self._link.followed_until, self._began_at))
 
     def resume(self) -> None:
         """Go on with the rules that were in force before the restart."""
@@ -85,7 +85,8 @@ class PolicyKeeping:
     async def keep(self, applied: Callable[[str, int], Awaitable[None]]) -> None:
         """Put in force what was told, for ever; `applied` tells the server."""
         while True:
-            await self._wait()
+            await self._wanted.wait()
+            self._wanted.clear()
             content, self._latest = self._latest, None
             if content is None:
                 continue
@@ -98,20 +99,6 @@ class PolicyKeeping:
             self._link.worked("the rules")
             with contextlib.suppress(Refusal):  # the stream's next beginning tells it
                 await applied(POLICIES, self.version)
-
-    async def _wait(self) -> None:
-        """Wait for a document; meanwhile note how long the server could have sent one."""
-        while not self._wanted.is_set():
-            if self._link.connected:
-                self._confirmed_at = self._clock.now()
-            sleeping = asyncio.ensure_future(self._clock.sleep(LOOKS_EVERY))
-            waiting = asyncio.ensure_future(self._wanted.wait())
-            try:
-                await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                sleeping.cancel()
-                waiting.cancel()
-        self._wanted.clear()
 
     async def _take(self, content: bytes) -> None:
         if content == self._content:

@@ -7,8 +7,10 @@ so many a second are told apart for each callee.
 
 import contextlib
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from agent.access.denials import Denials
 from agent.access.reasons import Obstacle
@@ -26,8 +28,7 @@ MOST_TOLD_APART: Final = 100
 """Different denials of one callee in a second that get a line each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True, gc=False):
     """A verdict, and the id under which a denial is explained."""
 
     verdict: Verdict
