@@ -35,6 +35,8 @@ from finial.spiffe.refusal import Kind, Refusal
 from finial.wire.grpc.call import Call
 from finial.wire.pb.envoy_discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 
+MOST_RECORDED: Final = 8
+"""To record a refusal, the process is looked at. A request may hold 256 names."""
 HOPELESS: Final = frozenset({Kind.INVALID, Kind.PRECONDITION, Kind.UNAVAILABLE})
 """What waiting does not change; UNAVAILABLE is told to whom an attestor failed for, once."""
 
@@ -206,14 +208,17 @@ class _Stream:
             self._s.records.served(self._call, findings, ids, offer.spiffe_ids)
 
     def _note_refused(self, offer: Offer, findings: Findings) -> None:
-        """Record each name that the caller is not given, once."""
+        """Record each name that the caller is not given, once, and a few at a time."""
         refused: dict[str, tuple[Missing, Refusal]] = {}
+        recorded = 0
         for name, missing in offer.missing.items():
             if missing.kind is Kind.UNAVAILABLE:
                 continue
             known = self._refused.get(name)
             if known is None or known[0] != missing:
-                known = missing, self.refused(refusal_of(missing, findings))
+                recorded += 1
+                refusal = refusal_of(missing, findings)
+                known = missing, self.refused(refusal) if recorded <= MOST_RECORDED else refusal
             refused[name] = known
         self._refused = refused
 

@@ -92,6 +92,15 @@ def test_plugins_are_of_known_types() -> None:
     assert settings.plugin("workload_attestor") == {}
 
 
+def test_names_of_secrets_are_told_apart() -> None:
+    """Three different names, and none that a SPIFFE ID or the star has already."""
+    same = agent(sds={"default_bundle_name": "ALL"})
+    assert "not all different" in problems(same)
+    for taken in ("", "*", "spiffe://example.org"):
+        assert "default_svid_name" in problems(agent(sds={"default_svid_name": taken}))
+    assert read(agent(sds={"default_svid_name": "mine"})).agent.sds.default_svid_name == "mine"
+
+
 def test_a_required_attestor_has_to_run() -> None:
     """What never runs can be waited for in vain, so that it is an error."""
     wanted = agent(required_workload_attestors=["docker"])
