@@ -15,8 +15,8 @@ class Link:
     `stale` is set when entries or bundles have to be compared with the server's; `connected` tells
     whether the server says by a stream when that is, so that polling is only for safety.
     `reached` is set when a server has answered, for whoever waits before trying again. `fault` says
-    why the stream is not open, and `followed_until` when it last was; `server_clock` knows the time that it tells. `troubles` says what
-    fails at present, by the words with which the log says so.
+    why the stream is not open, `followed_until` when it last was; `server_clock` knows the time
+    that it tells. `troubles` says what fails at present, by the words with which the log says so.
     """
 
     stale: asyncio.Event = field(default_factory=asyncio.Event)
