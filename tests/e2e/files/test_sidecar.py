@@ -133,14 +133,14 @@ def test_an_ordinary_user_keeps_files_of_its_own(world: Up, folder: Path) -> Non
     home.mkdir()
     os.chown(home, ALICE, ALICE)
 
-    def as_alice(*flags: str) -> "subprocess.CompletedProcess[str]":
+    def as_alice(*flags: str, rights: str = "-all") -> "subprocess.CompletedProcess[str]":
+        become = ["setpriv", f"--reuid={ALICE}", f"--regid={ALICE}", "--clear-groups"]
+        become += [f"--inh-caps={rights}", f"--ambient-caps={rights}"]
+        program = [python, "-m", "cli", "sidecar", "--config", folder / "sidecar.toml"]
         return subprocess.run(
-            [python, "-m", "cli", "sidecar", "--config", folder / "sidecar.toml", *flags],
+            [*become, *program, *flags],
             env={"PATH": os.defpath, **environment},
             cwd="/",
-            user=ALICE,
-            group=ALICE,
-            extra_groups=[],
             capture_output=True,
             text=True,
             timeout=60,
@@ -151,6 +151,15 @@ def test_an_ordinary_user_keeps_files_of_its_own(world: Up, folder: Path) -> Non
     eventually(lambda: as_alice("--once").returncode == 0)
     key = (home / "svid" / "svid.key").stat()
     assert (key.st_uid, stat.S_IMODE(key.st_mode)) == (ALICE, 0o600)
+    with subprocess.Popen(["/bin/sleep", "60"]) as roots:
+        (folder / "root.pid").write_text(str(roots.pid))
+        pid_file = str(folder / "root.pid")
+        configured(folder, api(world), folder=str(home / "svid"), pid_file=pid_file)
+        done = as_alice("--once")
+        assert (done.returncode, "is not permitted" in done.stderr) == (1, True), done.stderr
+        done = as_alice("--once", rights="+kill")
+        assert (done.returncode, "sent SIGHUP" in done.stderr) == (0, True), done.stderr
+        assert roots.wait(10) == -signal.SIGHUP
     configured(folder, api(world), folder=str(home / "svid"), owner="root")
     done = as_alice("--check")
     assert (done.returncode, "only root can give files" in done.stderr) == (1, True)
