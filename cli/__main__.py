@@ -20,6 +20,7 @@ _COMMANDS = {
     "blocks": Later("cli.commands.block", "blocks", "list what is blocked"),
     "identity": Later("cli.commands.identity", "identity", "say how an identity stands"),
     "policy": Later("cli.commands.policy", "policy", "say who may call whom"),
+    "top": Later("cli.commands.top", "top", "show who calls whom, live"),
     "fetch": Later("cli.commands.fetch", "fetch", "fetch SVIDs and bundles, as a workload"),
     "sidecar": Later("cli.commands.sidecar", "sidecar", "keep SVIDs as files for other programs"),
     "validate": Later("cli.commands.validate", "validate", "validate a JWT-SVID, as a workload"),

@@ -31,7 +31,7 @@ def test_every_command_is_there() -> None:
         validate jwt/mint x509/mint jwt/explain/simulate/healthcheck/doctor/inspect
         policy apply/policy diff/policy test/policy explain
         policy list/policy show/policy delete/policy mode/policy agents
-        policy report
+        policy report/top
         identity/block/unblock/blocks/sidecar"""
     wanted = {tuple(each.split()) for line in promised.splitlines() for each in line.split("/")}
     assert set(COMMANDS) == wanted
