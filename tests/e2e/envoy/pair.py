@@ -1,6 +1,6 @@
 """Two Envoys, one before a payment service and one beside its caller, which meet by mTLS."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,14 @@ def payment(
     certificate: str = PAYMENT,
     trusted: str = "ROOTCA",
     uid: int | None = None,
+    node: Mapping[str, Any] | None = None,
     **source: Any,
 ) -> Envoy:
     """The Envoy in front of payment, which answers by itself and says who called."""
     tls = parts.downstream(parts.tls_context(certificate, trusted, form, **source))
     listener = parts.listener("in", [parts.answers(**PEER)], tls=tls)
     resources = parts.resources([listener], [parts.agent_cluster(socket)])
-    return Envoy(folder, "payment", resources, uid=uid)
+    return Envoy(folder, "payment", resources, uid=uid, node=node)
 
 
 def orders(
