@@ -24,6 +24,7 @@ from configuration import TRUST_DOMAIN, spiffe_id
 from ground import Ground, prepare
 from processes import Proxy, intruder, proxies, service, until, up
 from traffic import ENFORCE, ERRANDS, GOOD, SHADOW, SHORTCUT, Traffic
+from verdict import Verdict
 
 CA_TTL, SVID_TTL = "30s", "8s"
 SHADOW_SECONDS = 4.0
@@ -34,19 +35,20 @@ def main() -> int:
     duration = float(os.environ.get("DURATION") or "inf")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     board = Board()
+    verdict = Verdict(board)
     try:
         with _folder("finial-mesh-") as folder, _folder("finial-shop-") as stage:
-            _run(folder, stage, board, duration)
+            _run(folder, stage, verdict, duration)
     except KeyboardInterrupt:
         print()
     except (OSError, RuntimeError, subprocess.SubprocessError, httpx.HTTPError) as fault:
-        board.fault = f"{type(fault).__name__}: {fault}"
+        verdict.fault = f"{type(fault).__name__}: {fault}"
         print(f"the shop cannot go on: {fault}", file=sys.stderr)
-    print(board.verdict(), flush=True)
-    return 0 if board.is_good else 1
+    print(verdict.line(), flush=True)
+    return 1 if verdict.missing else 0
 
 
-def _run(folder: Path, stage: Path, board: Board, duration: float) -> None:
+def _run(folder: Path, stage: Path, verdict: Verdict, duration: float) -> None:
     print(f"starting a CA server and an agent in {folder} (finial up) ...", flush=True)
     flags = ["--trust-domain", TRUST_DOMAIN, "--ca-ttl", CA_TTL, "--svid-ttl", SVID_TTL]
     with contextlib.ExitStack() as stack:
@@ -57,19 +59,23 @@ def _run(folder: Path, stage: Path, board: Board, duration: float) -> None:
         operator.apply()
         operator.set_mode(SHADOW)
         running = _begin(stack, ground, Path(made["workload_socket"]))
-        _explain(made, ground, board)
+        _explain(made, ground, verdict)
         traffic = Traffic(ground)
         until(lambda: all(traffic.call(each)[0] == GOOD for each in ERRANDS), "calls get through")
         payment = running[0].port
         traffic.follow(stack.enter_context(intruder(ground, payment, forge(stage))))
         stack.callback(traffic.end)
         traffic.begin()
+        board = verdict.board
         board.watch(traffic, running)
         stack.enter_context(board)
-        _act(board, traffic, operator, duration)
+        try:
+            _act(board, traffic, operator, duration)
+        finally:
+            verdict.audited = _audited(operator)
         if os.environ.get("KILL"):
-            board.block = block_serials(board, traffic, operator, running[1])
-            board.block |= block_identity(board, traffic, operator)
+            by_serial = block_serials(board, traffic, operator, running[1])
+            verdict.block = by_serial | block_identity(board, traffic, operator)
 
 
 def _begin(stack: contextlib.ExitStack, ground: Ground, agent: Path) -> list[Proxy]:
@@ -95,25 +101,32 @@ def _act(board: Board, traffic: Traffic, operator: Operator, duration: float) ->
     until(lambda: traffic.call(SHORTCUT)[0] == "no_rule", "gateway is refused at payment")
     traffic.accepted = frozenset({ENFORCE})
     board.phase = ENFORCE
-    try:
-        board.watch_until(end)
-    finally:
-        board.count_audited(operator)
+    board.watch_until(end)
 
 
-def _explain(made: dict, ground: Ground, board: Board) -> None:
+def _audited(operator: Operator) -> int:
+    """Count in the agent's audit log how often gateway was refused at payment."""
+    return operator.audited(
+        caller=spiffe_id("gateway"),
+        callee=spiffe_id("payment"),
+        decision="denied",
+        reason="no_rule",
+    )
+
+
+def _explain(made: dict, ground: Ground, verdict: Verdict) -> None:
     print(f"\n  server  pid {made['server_pid']}, authorities live {CA_TTL}, SVIDs {SVID_TTL}")
     print(f"  agent   pid {made['agent_pid']}, {made['agent_id']}\n")
     for place in ground.places.values():
         who = " and ".join(place.selectors)
         print(f"  {spiffe_id(place.name):<30} is the Envoy of {who}")
     print("""
-Services meet their Envoys on Unix sockets; between Envoys is mTLS, with certificates from the
-agent, and every request is decided by the agent of payment and of orders. Gateway may call orders,
-orders and batch may call payment; gateway tries payment, too. Policies are in shadow at first, and
-then enforced, while certificates and authorities rotate.""")
+Services meet their Envoys on Unix sockets. Between the Envoys is mTLS with certificates from the
+agent, which they also ask about every request. Gateway may call orders; orders and batch may call
+payment; gateway tries payment, too. Policies are in shadow at first and then enforced, while
+certificates and authorities rotate.""")
     if not ground.is_divided:
-        board.not_shown.append("other users kept out by the modes of sockets")
+        verdict.not_shown.append("other users kept out by the modes of sockets")
         print("""
 All runs as your user, and Envoys are told apart by their paths: no security boundary between
 processes of one user. As root each service and each Envoy has a uid of its own.""")

@@ -43,7 +43,8 @@ BUY = Errand(
     "gateway",
     "buy",
     0.02,
-    {**CHARGED, BLOCKED: {"callee_blocked", CUT_OFF}},
+    # What orders had taken already when it was blocked is refused at payment.
+    {**CHARGED, BLOCKED: {"callee_blocked", "caller_blocked", CUT_OFF}},
 )
 CHARGE = Errand(
     "orders -> payment",
