@@ -1,8 +1,8 @@
 """The server's configuration as frozen values; keys bear SPIRE's names where SPIRE has them.
 
 A file has a table `[server]`, with `[server.ratelimit]`, `[server.rest]` and `[server.ca_subject]`
-below it, a table `[oidc]` where OIDC discovery is wanted, and a table `[plugins.<type>.<name>]` for
-each plugin.
+below it, tables `[oidc]` and `[status_hook]` where these are wanted, and a table
+`[plugins.<type>.<name>]` for each plugin.
 """
 
 from collections.abc import Mapping
@@ -72,6 +72,13 @@ def _ids(values: tuple[str, ...]) -> str | None:
 def _selector_types(values: tuple[str, ...]) -> str | None:
     wrong = [value for value in values if not value.isprintable() or not value or ":" in value]
     return f"holds {wrong[0]!r}, and a type is a word without colons" if wrong else None
+
+
+def _https(value: str) -> str | None:
+    scheme, separator, rest = value.partition("://")
+    if scheme == "https" and separator and rest and value.isprintable():
+        return None
+    return f"is {value!r}, and it must begin with https://"
 
 
 def _positive(value: float) -> str | None:
@@ -240,11 +247,29 @@ class Oidc:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusHook:
+    """The table `[status_hook]`: an external HTTPS service that is asked how an identity stands.
+
+    `secret_file` (0600) holds a bearer token that this server alone has. `lifetime` is that of
+    answers that name none. Where the service cannot be asked, `on_failure` says whether what would
+    be issued is issued (`open`) or refused (`closed`).
+    """
+
+    url: str = setting(check=_https)
+    secret_file: Path | None = None
+    ca_file: Path | None = None
+    timeout: Duration = setting(2.0, check=_positive)
+    lifetime: Duration = setting(60.0, check=_positive)
+    on_failure: Literal["open", "closed"] = "open"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration file."""
 
     server: Server
     oidc: Oidc | None = None
+    status_hook: StatusHook | None = None
     plugins: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

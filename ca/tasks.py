@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ca.operations.administration.administer_blocks import end_blocks
+from ca.operations.ask_standing import ask_again
 from ca.operations.collect_traffic import collect_traffic
 from ca.operations.prune import (
     prune_bundle,
@@ -32,6 +33,7 @@ LONGEST_ROTATION_SLEEP: Final = 10.0
 LONGEST_IDENTITY_SLEEP: Final = 5.0
 SHORTEST_SLEEP: Final = 0.02
 LONGEST_BLOCKS_SLEEP: Final = 30.0
+STANDINGS_EVERY: Final = 1.0
 BETWEEN_POLICIES: Final = 0.1
 BETWEEN_BLOCKS: Final = 0.5
 LONGEST_QUIET: Final = 60.0
@@ -111,6 +113,13 @@ async def follow_policies(world: World) -> None:
         await publish_policies(world)
         # Many entries that come one by one are told together.
         await world.clock.sleep(BETWEEN_POLICIES)
+
+
+async def follow_standings(world: World) -> None:
+    """Ask the status hook again about whoever its answer no longer counts for."""
+    while True:
+        await ask_again(world)
+        await world.clock.sleep(STANDINGS_EVERY)
 
 
 async def prune_blocks(world: World) -> None:

@@ -11,6 +11,7 @@ from ca.operations.following.follower import Follower
 from ca.operations.following.known import Known
 from ca.operations.following.questions import Questions
 from ca.operations.following.streams import Streams
+from ca.operations.hook_client import HookClient
 from ca.operations.publish_blocks import publish_blocks
 from ca.operations.rotate_authority import load_authorities, rotate_authorities
 from ca.operations.world import World
@@ -56,6 +57,7 @@ async def make_world(
         vocabulary=load_vocabulary(settings),
         profiles=profiles_of(server),
         addresses=lambda: advertised(server, known.port),
+        hook=HookClient(settings.status_hook) if settings.status_hook else None,
     )
     await follower.load()
     await load_authorities(world)

@@ -137,6 +137,8 @@ async def _serve(
         world.streams.end_all(Refusal(Kind.UNAVAILABLE, "the server is shutting down"))
         open_apis = [each for each in (grpc, rest, oidc) if each is not None]
         await asyncio.gather(*(each.close(GRACE) for each in open_apis))
+        if world.hook is not None:
+            await world.hook.close()
 
 
 def _start_tasks(
@@ -152,6 +154,8 @@ def _start_tasks(
     supervisor.start("tell what is blocked", partial(tasks.follow_blocks, world))
     supervisor.start("tell who may call whom", partial(tasks.follow_policies, world))
     supervisor.start("gather traffic", partial(tasks.gather_traffic, world))
+    if world.hook is not None:
+        supervisor.start("ask the status hook", partial(tasks.follow_standings, world))
     supervisor.start("end blocks", partial(tasks.prune_blocks, world))
     supervisor.start("prune entries", partial(tasks.prune_entries, world))
     supervisor.start("prune the ledger", partial(tasks.prune_ledger, world))

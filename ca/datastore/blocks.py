@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, RowMapping, and_, delete, insert, select
+from sqlalchemy import Column, Connection, RowMapping, and_, delete, insert, select, update
 
 from ca.datastore.columns import parts
 from ca.datastore.engine.transaction import Transaction
@@ -52,6 +52,16 @@ class Blocks(Subject):
                 connection.execute(delete(blocks).where(subject))
             connection.execute(insert(blocks).values(_values(block)))
             transaction.note(Topic.BLOCKS, [block.id])
+
+        await self._write(act)
+
+    async def extend_block(self, block_id: str, until: int) -> None:
+        """Give a block another end, in Unix seconds; one that is gone stays gone."""
+        chosen = update(blocks).where(blocks.c.id == block_id).values(until=until)
+
+        def act(transaction: Transaction) -> None:
+            if transaction.connection.execute(chosen).rowcount:
+                transaction.note(Topic.BLOCKS, [block_id])
 
         await self._write(act)
 

@@ -14,6 +14,7 @@ from ca.operations.following.lists import RevocationLists
 from ca.operations.following.questions import Questions
 from ca.operations.following.streams import Streams
 from ca.operations.following.traffic import Collected
+from ca.operations.hook_client import HookClient
 from ca.registry.selectors.vocabulary import Vocabulary
 from ca.settings import Settings
 from finial.keys.contract import KeyManager
@@ -46,6 +47,7 @@ class World:
     profiles: Profiles
     addresses: Callable[[], tuple[str, ...]]
     revocation: RevocationLists = field(default_factory=RevocationLists)
+    hook: HookClient | None = None
     traffic: Collected = field(default_factory=Collected)
 
     @property

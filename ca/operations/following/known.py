@@ -13,6 +13,7 @@ from ca.registry.index import EntryIndex
 from ca.registry.nodes.node_index import NodeIndex
 from ca.registry.policy.attribute_table import AttributeTable
 from ca.registry.policy.policy_index import PolicyIndex
+from ca.registry.standing_answer import StandingAnswers
 from ca.registry.whereabouts.lately import Lately
 from finial.blocks import BlocksDocument, encode
 from finial.runtime.watch import Watch
@@ -60,6 +61,7 @@ class Known:
         self.blocks_told = Watch(PublishedBlocks.of(BlocksDocument(version=0)))
         self.blocks_wanted = asyncio.Event()
         self.blocks_floor = 0
+        self.standings = StandingAnswers()
         self.lately = Lately()
         self.bundle = Watch(Bundle(trust_domain))
         self.federated: Watch[dict[TrustDomain, Bundle]] = Watch({})

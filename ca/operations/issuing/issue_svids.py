@@ -4,7 +4,7 @@ The order: judge, draft, conform, seal; then the ledger, durable, one write a ca
 then the answer. Nothing but the ledger touches the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -16,6 +16,7 @@ from ca.issuance.issuer import Issuer
 from ca.issuance.profile import Role
 from ca.issuance.request import judge_csr
 from ca.issuance.seal import SigningAuthority, seal_certificate, seal_token
+from ca.operations.ask_standing import judge_standing, refuse_unasked
 from ca.operations.authorized_entries import require_entry
 from ca.operations.blocked import refuse_blocked_svid
 from ca.operations.issuing.signing import at_work, jwt_signer, x509_signer
@@ -66,11 +67,12 @@ async def issue_x509_svids(
     authority, issuer = x509_signer(world)
     press = _Press(world, str(agent), authority, issuer)
     results: list[IssuedX509 | Refusal] = []
+    unasked = await judge_standing(world, _subjects(world, wishes))
     for start in range(0, len(wishes), AT_ONCE):
         if start:
             await world.clock.sleep(0)
         # Memory belongs to the event loop, so entries are looked up before a thread may sign.
-        some = [_found(world, agent, wish) for wish in wishes[start : start + AT_ONCE]]
+        some = [_found(world, agent, wish, unasked) for wish in wishes[start : start + AT_ONCE]]
         results += await at_work(authority, partial(press.each, some))
     rows = [each.issued for each in results if isinstance(each, IssuedX509)]
     if rows:
@@ -89,6 +91,8 @@ async def issue_jwt_svid(
     """
     authority = jwt_signer(world)
     judge_audience(audience)
+    if (asked := world.known.entries.get(entry_id)) is not None:
+        await refuse_unasked(world, asked.spiffe_id)
     entry = require_entry(world, agent, entry_id)
     issued = await seal_jwt(
         world,
@@ -177,9 +181,17 @@ class _Asked:
     csr: bytes
 
 
-def _found(world: World, agent: SpiffeId, wish: X509Wish) -> _Asked | Refusal:
+def _subjects(world: World, wishes: Sequence[X509Wish]) -> Iterator[SpiffeId]:
+    found = (world.known.entries.get(each.entry_id) for each in wishes)
+    return (each.spiffe_id for each in found if each is not None)
+
+
+def _found(
+    world: World, agent: SpiffeId, wish: X509Wish, unasked: Mapping[SpiffeId, Refusal]
+) -> _Asked | Refusal:
     try:
-        return _Asked(require_entry(world, agent, wish.entry_id), wish.csr)
+        entry = require_entry(world, agent, wish.entry_id)
+        return unasked.get(entry.spiffe_id) or _Asked(entry, wish.csr)
     except Refusal as refusal:
         return refusal
 

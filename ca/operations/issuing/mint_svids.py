@@ -6,6 +6,7 @@ from ca.events.happened import Actor, Minted
 from ca.issuance.draft import judge_audience
 from ca.issuance.profile import Role
 from ca.issuance.request import judge_mint_csr
+from ca.operations.ask_standing import refuse_unasked
 from ca.operations.blocked import refuse_blocked_id, refuse_blocked_svid
 from ca.operations.issuing.issue_other_svids import seal_leaf
 from ca.operations.issuing.issue_svids import IssuedJwt, IssuedX509, seal_jwt
@@ -22,6 +23,7 @@ async def mint_x509_svid(world: World, actor: Actor, csr: bytes, ttl: int) -> Is
     """
     asked = judge_mint_csr(csr, world.trust_domain)
     assert asked.id is not None
+    await refuse_unasked(world, asked.id)
     refuse_blocked_id(world, asked.id)
     svid = await seal_leaf(
         world,
@@ -47,6 +49,7 @@ async def mint_jwt_svid(
     """
     authority = jwt_signer(world)
     judge_workload_id(spiffe_id, world.trust_domain)
+    await refuse_unasked(world, spiffe_id)
     refuse_blocked_id(world, spiffe_id)
     judge_audience(audience)
     svid = await seal_jwt(world, authority, spiffe_id, audience, ttl)

@@ -1,0 +1,253 @@
+"""An external service has a say about who gets an identity."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ca import settings
+from ca.events.happened import SYSTEM
+from ca.operations.administration.administer_blocks import BlockWish, create_block
+from ca.operations.ask_standing import HOOK, ask_again
+from ca.operations.hook_client import HookClient
+from ca.operations.issuing.issue_svids import X509Wish, issue_jwt_svid, issue_x509_svids
+from ca.operations.issuing.mint_svids import mint_jwt_svid
+from ca.operations.world import World
+from ca.registry.standing_answer import Opinion, StandingAnswer
+from ca.settings import StatusHook
+from finial.blocks import Block, SubjectKind
+from finial.runtime.clock import SystemClock
+from finial.runtime.files import write_private
+from finial.runtime.settings import SettingsError
+from finial.spiffe.identity import SpiffeId
+from finial.spiffe.refusal import Kind, Refusal
+from tests.doubles.ca import SmallCa
+from tests.doubles.house import House, csr, entry_for, register
+from tests.flows.scenes import play, refused
+
+WEB = SpiffeId.parse("spiffe://example.org/web")
+
+
+class Service:
+    """What answers, and what it was asked."""
+
+    def __init__(self, **answer: Any) -> None:
+        self.answer: dict[str, Any] | Callable[[], httpx.Response] = answer
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        if callable(self.answer):
+            return self.answer()
+        return httpx.Response(200, json=self.answer)
+
+
+def hooked(built: House, service: Service, **settings: Any) -> World:
+    """The same world with a hook."""
+    hook = StatusHook(url="https://idp.example.org/standing", **settings)
+    return replace(built.world, hook=HookClient(hook, httpx.MockTransport(service)))
+
+
+async def svid(world: World, agent: SpiffeId, entry_id: str) -> Any:
+    """The one result of asking for an X.509-SVID."""
+    [result] = await issue_x509_svids(world, SYSTEM, agent, [X509Wish(entry_id, csr())])
+    return result
+
+
+def test_who_is_denied_is_blocked_everywhere(tmp_path: Path) -> None:
+    """Nothing is issued, agents are told a block with an end; allowed again, it is lifted."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        service = Service(standing="deny", lifetime=60, reason="left\x1bthe company")
+        world = hooked(built, service)
+        result = await svid(world, agent.id, entry.id)
+        assert isinstance(result, Refusal)
+        assert "denied by the status hook: left?the company" in result.detail
+        [block] = world.known.blocks
+        assert (block.who, block.until) == (HOOK.name, int(built.clock.now()) + 70)
+        assert world.known.blocks_told.value.document.spiffe_ids == {str(WEB): block.id}
+        minting = mint_jwt_svid(world, SYSTEM, WEB, ["them"], 0)
+        assert (await refused(minting)).kind is Kind.DENIED
+        assert len(service.asked) == 1
+        built.clock.advance(60)
+        await ask_again(world)
+        [longer] = world.known.blocks
+        assert (longer.id, longer.until) == (block.id, block.until + 60)
+        service.answer = {"standing": "allow", "lifetime": 60}
+        built.clock.advance(60)
+        await ask_again(world)
+        assert list(world.known.blocks) == []
+        assert not isinstance(await svid(world, agent.id, entry.id), Refusal)
+        kinds = [each for each in built.audit.kinds() if "blocked" in str(each)]
+        assert kinds == ["blocked", "unblocked"]
+
+    play(tmp_path, act)
+
+
+def test_what_it_does_not_know_is_let_be(tmp_path: Path) -> None:
+    """An answer counts for its lifetime; the secret goes along, and nobody else has it."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        write_private(tmp_path / "secret", b"hush\n")
+        service = Service(standing="unknown")
+        world = hooked(built, service, secret_file=tmp_path / "secret")
+        assert not isinstance(await svid(world, agent.id, entry.id), Refusal)
+        await issue_jwt_svid(world, SYSTEM, agent.id, entry.id, ["them"])
+        [request] = service.asked
+        assert request.headers["authorization"] == "Bearer hush"
+        assert json.loads(request.content) == {"id": str(WEB)}
+        built.clock.advance(60)
+        await issue_jwt_svid(world, SYSTEM, agent.id, entry.id, ["them"])
+        assert len(service.asked) == 2
+        built.clock.advance(3600)
+        await ask_again(world)
+        assert len(world.known.standings) == 0
+        await ask_again(built.world)
+
+    play(tmp_path, act)
+
+
+def _unreachable() -> httpx.Response:
+    raise httpx.ConnectError("no route")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _unreachable,
+        lambda: httpx.Response(500),
+        lambda: httpx.Response(302, headers={"Location": "https://elsewhere.example.org"}),
+        lambda: httpx.Response(200, content=b"allow"),
+        lambda: httpx.Response(200, content=b"x" * 100_000),
+        lambda: httpx.Response(200, json={"standing": "perhaps"}),
+    ],
+)
+def test_operator_chooses_what_a_silent_service_means(
+    tmp_path: Path, answer: Callable[[], httpx.Response]
+) -> None:
+    """Open: it is issued. Closed: it is refused as unavailable. Neither blocks anybody."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        service = Service()
+        service.answer = answer
+        assert not isinstance(await svid(hooked(built, service), agent.id, entry.id), Refusal)
+        closed = hooked(built, service, on_failure="closed")
+        result = await svid(closed, agent.id, entry.id)
+        assert isinstance(result, Refusal)
+        assert result.kind is Kind.UNAVAILABLE
+        token = issue_jwt_svid(closed, SYSTEM, agent.id, entry.id, ["them"])
+        assert (await refused(token)).kind is Kind.UNAVAILABLE
+        assert list(built.world.known.blocks) == []
+        assert closed.hook is not None
+        await closed.hook.close()
+
+    play(tmp_path, act)
+
+
+def test_secret_that_others_can_read_is_not_sent(tmp_path: Path) -> None:
+    """It counts as a service that cannot be asked."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        secret = tmp_path / "secret"
+        secret.write_text("hush")
+        secret.chmod(0o644)
+        service = Service(standing="allow")
+        world = hooked(built, service, secret_file=secret, on_failure="closed")
+        assert isinstance(await svid(world, agent.id, entry.id), Refusal)
+        assert service.asked == []
+
+    play(tmp_path, act)
+
+
+def test_a_block_of_an_administrator_stays(tmp_path: Path) -> None:
+    """The service neither lifts nor changes what a person has blocked."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        wish = BlockWish(SubjectKind.SPIFFE_ID, str(WEB), "key leaked")
+        made = await create_block(built.world, SYSTEM, wish)
+        for standing in ("allow", "deny"):
+            world = hooked(built, Service(standing=standing))
+            assert isinstance(await svid(world, agent.id, entry.id), Refusal)
+            assert list(built.world.known.blocks) == [made.block]
+            built.clock.advance(61)
+
+    play(tmp_path, act)
+
+
+def test_without_room_for_a_block_nothing_is_issued_all_the_same(tmp_path: Path) -> None:
+    """What agents cannot be told any more is refused by the server."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        world = hooked(built, Service(standing="deny"))
+        many = [
+            Block(f"b{number}", SubjectKind.JTI, "x" * 2000, "y" * 256, 1) for number in range(300)
+        ]
+        world.known.blocks.replace(many)
+        result = await svid(world, agent.id, entry.id)
+        assert isinstance(result, Refusal)
+        assert "no reason given" in result.detail
+        assert len(world.known.blocks) == 300
+
+    play(tmp_path, act)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_service_is_asked_over_tls(tmp_path: Path, trusted: bool) -> None:
+    """Its certificate has to be of the authority that the operator gave, and of its name."""
+    now = SystemClock().now()
+    ca, other = SmallCa(now=now), SmallCa(now=now)
+    leaf = ca.leaf(dns=["localhost"])
+    (tmp_path / "leaf.pem").write_bytes(leaf.chain_pem + leaf.key_pem)
+    (tmp_path / "ca.pem").write_bytes((ca if trusted else other).pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "leaf.pem")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        body = b'{"standing": "deny", "lifetime": 5}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async def act() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        hook = StatusHook(url=f"https://localhost:{port}/", ca_file=tmp_path / "ca.pem", timeout=5)
+        client = HookClient(hook)
+        try:
+            if trusted:
+                answer = await client.ask(WEB, 100.0)
+                assert answer == StandingAnswer(Opinion.DENY, 105.0)
+            else:
+                assert (await refused(client.ask(WEB, 100.0))).kind is Kind.UNAVAILABLE
+        finally:
+            await client.close()
+            server.close()
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("url", ["http://idp.example.org/", "https://", "idp.example.org", ""])
+def test_service_is_never_asked_in_the_clear(url: str) -> None:
+    """A configuration that would is refused."""
+    table = {"server": {"trust_domain": "example.org"}, "status_hook": {"url": url}}
+    with pytest.raises(SettingsError, match="https://"):
+        settings.read(table)
