@@ -29,13 +29,13 @@ class HookClient:
 
         Raises: Refusal of kind UNAVAILABLE, whatever went wrong.
         """
-        from httpx import HTTPError
+        from httpx import HTTPError, InvalidURL
 
         try:
             async with asyncio.timeout(self.hook.timeout):
                 document = await self._post(spiffe_id)
             return read_answer(document, now, self.hook.lifetime)
-        except (TimeoutError, HTTPError, ssl.SSLError, OSError, UnsafePath) as error:
+        except (HTTPError, InvalidURL, OSError, UnsafePath, ValueError) as error:
             raise _unavailable(str(error) or type(error).__name__) from None
         except Refusal as refusal:
             raise _unavailable(refusal.detail) from None
@@ -56,7 +56,7 @@ class HookClient:
             "POST", self.hook.url, json=request, headers=headers
         ) as answer:
             if answer.status_code != 200:
-                raise _unavailable(f"HTTP status {answer.status_code}")
+                raise Refusal(Kind.UNAVAILABLE, f"HTTP status {answer.status_code}")
             document = b""
             async for part in answer.aiter_bytes():
                 document += part

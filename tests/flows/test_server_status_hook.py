@@ -173,6 +173,20 @@ def test_secret_that_others_can_read_is_not_sent(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+def test_secret_that_is_no_text_is_not_sent(tmp_path: Path) -> None:
+    """The answer is that the service cannot be asked, and nothing of the secret is told."""
+
+    async def act() -> None:
+        write_private(tmp_path / "secret", b"\xff\xfe")
+        hook = StatusHook(url="https://idp.example.org/", secret_file=tmp_path / "secret")
+        service = Service(standing="allow")
+        client = HookClient(hook, httpx.MockTransport(service))
+        assert (await refused(client.ask(WEB, 0.0))).kind is Kind.UNAVAILABLE
+        assert service.asked == []
+
+    asyncio.run(act())
+
+
 def test_a_block_of_an_administrator_stays(tmp_path: Path) -> None:
     """The service neither lifts nor changes what a person has blocked."""
 
