@@ -35,6 +35,7 @@ from agent.operations.explain_caller import Explaining
 from agent.operations.fetch_jwt_svid import FetchJwtSvid
 from agent.operations.follow_server import Listener
 from agent.operations.join import Joining
+from agent.operations.keep_policies import PolicyKeeping
 from agent.operations.link import Link
 from agent.operations.member import Member
 from agent.operations.publish import publish
@@ -178,7 +179,9 @@ def _assemble(ground: _Ground, terms: Terms, member: Member) -> Parts:
     serving: Watch[Mapping[str, bool]] = Watch({"": False, WORKLOAD_API: False})
     records = CallRecords(ground.journal, attesting.memory, ground.clock)
     gate = Gate(ground.settings.agent.streams_per_uid, records)
-    operated = _operated(ground, tasks, servers, attesting, lambda: gate.open_calls)
+    operated = _operated(
+        ground, tasks, servers, attesting, access, open_calls=lambda: gate.open_calls
+    )
     listeners = make_listeners(
         ground.settings.agent,
         [
@@ -294,6 +297,8 @@ def _operated(
     tasks: Tasks,
     servers: Servers,
     attesting: Attesting,
+    access: Access,
+    *,
     open_calls: Callable[[], int],
 ) -> Operated:
     return Operated(
@@ -304,14 +309,18 @@ def _operated(
         lambda: servers.address,
         open_calls,
         ground.version,
-        _diagnosing(ground, tasks, servers, attesting.attestation.attestors),
+        _diagnosing(ground, tasks, servers, attesting.attestation.attestors, access.keeping),
         attesting.explaining,
         ground.clock,
     )
 
 
 def _diagnosing(
-    ground: _Ground, tasks: Tasks, servers: Servers, attestors: Sequence[WorkloadAttestor]
+    ground: _Ground,
+    tasks: Tasks,
+    servers: Servers,
+    attestors: Sequence[WorkloadAttestor],
+    keeping: PolicyKeeping,
 ) -> Diagnosing:
     return Diagnosing(
         ground.settings.agent,
@@ -320,6 +329,7 @@ def _diagnosing(
         ground.subscriptions,
         tasks.refresh,
         ground.link,
+        keeping,
         lambda: servers.address,
         attestors,
         ground.journal.check,

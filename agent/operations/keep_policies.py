@@ -51,6 +51,11 @@ class PolicyKeeping:
         self._began_at = clock.now()
 
     @property
+    def held(self) -> HeldPolicies | None:
+        """The rules in force."""
+        return self._held.value
+
+    @property
     def version(self) -> int:
         """The version in force, 0 where there is none."""
         held = self._held.value
@@ -94,9 +99,9 @@ class PolicyKeeping:
                 await self._take(content)
             except Refusal as refusal:
                 log.warning("the rules of version %d stay in force: %s", self.version, refusal)
-                self._link.failed("the rules", refusal, self._clock.now())
+                self._link.failed(POLICIES, refusal, self._clock.now())
                 continue
-            self._link.worked("the rules")
+            self._link.worked(POLICIES)
             with contextlib.suppress(Refusal):  # the stream's next beginning tells it
                 await applied(POLICIES, self.version)
 

@@ -207,6 +207,7 @@ def test_what_breaks_costs_only_itself() -> None:
                 subscriptions=tasks.subscriptions,
                 refresh=tasks.refresh,
                 link=tasks.link,
+                keeping=agent.parts.access.keeping,
                 address=lambda: played.server.address,
                 attestors=ill,
                 check_audit=lambda: None,

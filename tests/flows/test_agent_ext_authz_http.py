@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from finial.policy.decision import Mode
 from finial.wire.pb import workload_pb2
@@ -176,5 +177,18 @@ def test_the_socket_is_gone_after_the_agent() -> None:
         assert not socket_of(played).exists()
         async with deciding(played) as agent:
             assert agent.parts.listeners.http is None
+
+    play(act)
+
+
+def test_a_bug_is_logged_and_never_an_allow(caplog: pytest.LogCaptureFixture) -> None:
+    """Whether it happens in place or after waiting, the answer is 500."""
+
+    async def act(played: Scene) -> None:
+        async with asking(played) as (client, agent):
+            agent.parts.access.held.set(7)  # type: ignore[arg-type]
+            for _ in range(2):
+                assert (await charge(client, **SAW_ORDERS)).status_code == 500
+        assert len([each for each in caplog.records if "ext_authz failed" in each.message]) == 2
 
     play(act)

@@ -117,6 +117,9 @@ class HttpForm(asyncio.Protocol):
         except Refusal as refusal:
             self._refuse(refusal, keeps=keeps)
             return
+        except Exception:
+            self._break_off()
+            return
         if isinstance(decided, Decided):
             self._answer(decided, keeps=keeps)
         else:
@@ -154,8 +157,7 @@ class HttpForm(asyncio.Protocol):
         except Refusal as refusal:
             self._refuse(refusal, keeps=keeps)
         except Exception:
-            log.exception("a question for ext_authz failed")
-            self._fail(HTTPStatus.INTERNAL_SERVER_ERROR)
+            self._break_off()
         else:
             self._answer(decided, keeps=keeps)
         finally:
@@ -179,6 +181,10 @@ class HttpForm(asyncio.Protocol):
         if refusal.kind is not Kind.DENIED:
             status = HTTPStatus.SERVICE_UNAVAILABLE
         self._respond(status, {"content-type": "text/plain"}, f"{refusal.detail}\n", keeps)
+
+    def _break_off(self) -> None:
+        log.exception("a question for ext_authz failed")
+        self._fail(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _fail(self, status: HTTPStatus) -> None:
         self._respond(status, {"content-type": "text/plain"}, f"{status.phrase}\n", keeps=False)

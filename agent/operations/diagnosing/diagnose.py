@@ -11,7 +11,8 @@ from typing import Final
 
 from agent.attestation.situation import SIGNING
 from agent.cache.view import Holdings
-from agent.operations.diagnosing import blocks, holdings, membership, node
+from agent.operations.diagnosing import blocks, holdings, membership, node, policies
+from agent.operations.keep_policies import PolicyKeeping
 from agent.operations.link import Link
 from agent.operations.member import Member
 from agent.operations.refresh_svids import SvidRefresh
@@ -41,6 +42,7 @@ class Diagnosing:
     subscriptions: Subscriptions
     refresh: SvidRefresh
     link: Link
+    keeping: PolicyKeeping
     address: Callable[[], str]
     attestors: Sequence[WorkloadAttestor]
     check_audit: Callable[[], None]
@@ -75,10 +77,15 @@ class Diagnosing:
             holdings.judge_bundle(held.own_bundle, own, now),
             *holdings.judge_federated(held, now),
             blocks.judge_blocks(held, self.link, now),
+            self._policies(now),
             holdings.judge_identities(
                 held, self.subscriptions.demand(), self._signing(), self.refresh.unsigned, now
             ),
         )
+
+    def _policies(self, now: float) -> Diagnosis:
+        age, max_age = self.keeping.age(now), self.settings.ext_authz.rules_max_age
+        return policies.judge_policies(self.keeping.held, self.link, age, max_age, now)
 
     def _signing(self) -> str:
         trouble = self.link.troubles.get(SIGNING)
