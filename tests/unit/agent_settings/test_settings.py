@@ -101,6 +101,25 @@ def test_names_of_secrets_are_told_apart() -> None:
     assert read(agent(sds={"default_svid_name": "mine"})).agent.sds.default_svid_name == "mine"
 
 
+def test_whose_word_counts_is_said_by_spiffe_ids() -> None:
+    """An ID that is none, a header with a meaning of its own or a path too long is an error."""
+    front = "spiffe://example.org/front"
+    for wrong in (
+        {"trusted_proxies": [front, "front"]},
+        {"trusted_envoys": ["*"]},
+        {"caller_header": "host"},
+        {"caller_header": "X-Caller"},
+        {"http_socket_path": "/" + 107 * "x"},
+        {"rules_max_age": "soon"},
+        {"trusted": []},
+    ):
+        assert next(iter(wrong)) in problems(agent(ext_authz=wrong))
+    given = {"trusted_proxies": [front], "caller_header": "", "rules_max_age": "12h"}
+    settings = read(agent(ext_authz=given)).agent.ext_authz
+    assert (settings.trusted_proxies, settings.rules_max_age) == ((front,), 43_200)
+    assert read(agent()).agent.ext_authz.http_socket_path is None
+
+
 def test_a_required_attestor_has_to_run() -> None:
     """What never runs can be waited for in vain, so that it is an error."""
     wanted = agent(required_workload_attestors=["docker"])
