@@ -41,6 +41,7 @@ class Access:
         metrics.reading(
             "policies_version", "The version of the rules in force.", lambda: self.keeping.version
         )
+        metrics.reading("traffic_rows", "Kinds of requests remembered.", lambda: len(self.traffic))
         metrics.reading("policies", "Statements in force.", self._statements)
         metrics.reading(
             "policies_age_seconds",

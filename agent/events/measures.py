@@ -38,9 +38,9 @@ class Measures:
         rejected = "Secrets that an Envoy did not take."
         self._rejected = metrics.counter("secrets_rejected", rejected, ("method",))
         decisions = "Requests decided for proxies."
-        self._decisions = metrics.counter("decisions", decisions, ("outcome", "reason"))
+        self._decisions = metrics.counter("decisions", decisions, ("outcome", "reason", "means"))
         # Finding a labelled child costs more than counting.
-        self._decided: dict[tuple[str, str], Counter] = {}
+        self._decided: dict[tuple[str, str, str], Counter] = {}
         self._served_by: dict[str, Counter] = {}
         self._seconds_of: dict[tuple[str, int], Histogram] = {}
         self._rpc_seconds = metrics.seconds("rpc", "Time that calls took.", ("method", "code"))
@@ -87,12 +87,12 @@ class Measures:
         """Note that an Envoy did not take what it was sent, however often it says so."""
         self._rejected.labels(method).inc()
 
-    def decided(self, outcome: str, reason: str) -> None:
-        """Note a decision about a request; both labels are of closed lists."""
-        counter = self._decided.get((outcome, reason))
+    def decided(self, outcome: str, reason: str, means: str) -> None:
+        """Note a decision about a request; all labels are of closed lists."""
+        counter = self._decided.get((outcome, reason, means))
         if counter is None:
-            counter = self._decisions.labels(str(outcome), str(reason))
-            self._decided[outcome, reason] = counter
+            counter = self._decisions.labels(str(outcome), str(reason), str(means))
+            self._decided[outcome, reason, means] = counter
         counter.inc()
 
     def called(self, method: str, code: int, seconds: float) -> None:

@@ -59,7 +59,7 @@ class DecisionRecords:
         now = self._clock.now()
         if audited and verdict.lets_through and not self._audit(verdict, asker):
             verdict = replace(verdict, outcome=Outcome.DENIED, reason=Obstacle.NOT_AUDITED, by=())
-        self._measures.decided(verdict.outcome, verdict.reason)
+        self._measures.decided(verdict.outcome, verdict.reason, verdict.caller.means)
         self._traffic.note(verdict, now)
         if verdict.lets_through:
             return Decided(verdict)
