@@ -24,6 +24,8 @@ from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 
 POLICIES: Final = "policies"
+PAUSE: Final = 30.0
+"""Seconds until what could not be kept is tried again."""
 log = logging.getLogger("finial.agent.policies")
 
 
@@ -98,12 +100,27 @@ class PolicyKeeping:
             try:
                 await self._take(content)
             except Refusal as refusal:
-                log.warning("the rules of version %d stay in force: %s", self.version, refusal)
+                log.warning("rules of version %d are in force: %s", self.version, refusal)
                 self._link.failed(POLICIES, refusal, self._clock.now())
+                if refusal.kind is Kind.UNAVAILABLE:
+                    await self._pause(content)
                 continue
             self._link.worked(POLICIES)
             with contextlib.suppress(Refusal):  # the stream's next beginning tells it
                 await applied(POLICIES, self.version)
+
+    async def _pause(self, content: bytes) -> None:
+        """Wait before these are kept again, unless others come meanwhile."""
+        sleeping = asyncio.ensure_future(self._clock.sleep(PAUSE))
+        waiting = asyncio.ensure_future(self._wanted.wait())
+        try:
+            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waiting.cancel()
+        if self._latest is None:
+            self._latest = content
+            self._wanted.set()
 
     async def _take(self, content: bytes) -> None:
         if content == self._content:
