@@ -1,5 +1,8 @@
 """Envoy's secret discovery: what each name means, and who is given what."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -270,5 +273,36 @@ def test_a_revoked_certificate_is_listed_beside_the_authorities() -> None:
             played.server.tell("blocks", 2, encode(BlocksDocument(version=2)))
             await client.take()
             assert b"X509 CRL" not in client.secrets["ROOTCA"].SerializeToString()
+
+    play(act)
+
+
+@pytest.mark.parametrize("name", ["StreamSecrets", "DeltaSecrets"])
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (b"\xff\xff\xff", Kind.INVALID),
+        (b"\x0a\x7fcut short", Kind.INVALID),
+        (b"\x0a\x02\xc3\x28", Kind.INVALID),
+        (bytes(300 * 1024), Kind.EXHAUSTED),
+    ],
+    ids=["no message", "cut short", "no text", "too long"],
+)
+def test_a_request_that_is_none_is_refused(name: str, said: bytes, kind: Kind) -> None:
+    """Broken and endless requests end their stream, and no other."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        broken: Any = SimpleNamespace(SerializeToString=lambda: said)
+        async with played.agent() as agent, asking(agent, name) as other:
+            await other.ask("default")
+            await other.take()
+            async with agent.workload.stream(method(SDS, name)) as stream:
+                await stream.send(broken)
+                assert (await refused(stream.receive())).kind is kind
+            async with asking(agent, name) as again:
+                await again.ask("default")
+                await again.take()
+            await other.nothing()
 
     play(act)
