@@ -29,7 +29,7 @@ export COVERAGE_FILE := $(STATE)/.coverage
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -o cache_dir=$(STATE)/.pytest_cache
 FAST := tests/unit tests/spec tests/contracts
-PURE := finial.spiffe finial.policy finial.blocks ca.registry ca.authority ca.issuance agent.membership agent.cache
+PURE := finial.spiffe finial.policy finial.blocks finial.traffic ca.registry ca.authority ca.issuance agent.membership agent.cache
 
 help:
 	@echo 'make demo [DURATION=40]   two services that keep talking over rotated mTLS'
