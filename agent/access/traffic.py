@@ -108,7 +108,8 @@ class Traffic:
 
     def after(self, cursor: Cursor) -> TrafficDocument:
         """What changed after that, or everything if it is of another record."""
-        turn = cursor.after if cursor.epoch == self._epoch else 0
+        known = cursor.epoch == self._epoch and cursor.after <= self._turn
+        turn = cursor.after if known else 0
         changed = sorted(
             (
                 (seen.turn, pair, kind, seen)

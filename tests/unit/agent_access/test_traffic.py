@@ -91,6 +91,8 @@ def test_a_cursor_of_another_record_begins_anew() -> None:
     traffic = Traffic("new")
     traffic.note(seen(), 10.0)
     assert len(told(traffic, Cursor("old", 1000)).rows) == 1
+    assert len(told(Traffic("new"), Cursor("new", 1000)).rows) == 0
+    assert len(told(traffic, Cursor("new", 1000)).rows) == 1
 
 
 def test_a_document_is_bounded_and_the_next_goes_on() -> None:
