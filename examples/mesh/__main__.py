@@ -44,6 +44,8 @@ def main() -> int:
     except (OSError, RuntimeError, subprocess.SubprocessError, httpx.HTTPError) as fault:
         verdict.fault = f"{type(fault).__name__}: {fault}"
         print(f"the shop cannot go on: {fault}", file=sys.stderr)
+    if verdict.audited:
+        print(f"the last of these denials in the agent's audit log: {verdict.audited[-1]}")
     print(verdict.line(), flush=True)
     return 1 if verdict.missing else 0
 
@@ -70,7 +72,7 @@ def _run(folder: Path, stage: Path, verdict: Verdict, duration: float) -> None:
         board.watch(traffic, running)
         stack.enter_context(board)
         try:
-            _act(board, traffic, operator, duration)
+            _act(verdict, traffic, operator, duration)
         finally:
             verdict.audited = _audited(operator)
         if os.environ.get("KILL"):
@@ -91,11 +93,13 @@ def _begin(stack: contextlib.ExitStack, ground: Ground, agent: Path) -> list[Pro
     return running
 
 
-def _act(board: Board, traffic: Traffic, operator: Operator, duration: float) -> None:
+def _act(verdict: Verdict, traffic: Traffic, operator: Operator, duration: float) -> None:
     """Shadow first, then enforce, for all the time that there is."""
+    board = verdict.board
     end = time.monotonic() + duration
     board.phase = SHADOW
     board.watch_until(min(end, time.monotonic() + SHADOW_SECONDS))
+    verdict.would_deny = operator.report()
     traffic.accepted = frozenset({SHADOW, ENFORCE})
     operator.set_mode(ENFORCE)
     until(lambda: traffic.call(SHORTCUT)[0] == "no_rule", "gateway is refused at payment")
@@ -104,8 +108,8 @@ def _act(board: Board, traffic: Traffic, operator: Operator, duration: float) ->
     board.watch_until(end)
 
 
-def _audited(operator: Operator) -> int:
-    """Count in the agent's audit log how often gateway was refused at payment."""
+def _audited(operator: Operator) -> list[str]:
+    """Find in the agent's audit log that gateway was refused at payment."""
     return operator.audited(
         caller=spiffe_id("gateway"),
         callee=spiffe_id("payment"),

@@ -47,6 +47,10 @@ class Operator:
         for name in CALLEES:
             self.finial("policy", "mode", spiffe_id(name), mode, "--audit", audit)
 
+    def report(self) -> list[dict]:
+        """Ask what would have been denied, had it been enforced."""
+        return self.finial("policy", "report")["items"]
+
     def block(self, subject: str, *options: str) -> dict:
         """Lock out."""
         return self.finial("block", subject, "--reason", "key leaked", *options)
@@ -60,14 +64,15 @@ class Operator:
             raise RuntimeError(f"finial {' '.join(arguments)}: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
-    def audited(self, **wanted: str) -> int:
-        """How many lines of the agent's audit log about a call say all that is wanted."""
-        count = 0
-        with (self._folder / "private" / "agent-audit.log").open() as lines:
-            for line in lines:
-                said = json.loads(line)
-                count += all(said.get(member) == value for member, value in wanted.items())
-        return count
+    def audited(self, **wanted: str) -> list[str]:
+        """Find the lines of the agent's audit log that say all that is wanted."""
+        lines = (self._folder / "private" / "agent-audit.log").read_text().splitlines()
+        return [line for line in lines if wanted.items() <= _members(line).items()]
+
+
+def _members(line: str) -> dict[str, str]:
+    said = json.loads(line)
+    return {member: value for member, value in said.items() if isinstance(value, str)}
 
 
 def forge(folder: Path) -> Path:

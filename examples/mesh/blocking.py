@@ -27,7 +27,7 @@ def block_serials(board: Board, traffic: Traffic, operator: Operator, orders: Pr
         shown.look(orders)
         # An open connection goes on with the one before. What expires soon need not be blocked.
         alive = [each for each, until_ in shown.serials.items() if until_ > time.time() + 2]
-        for serial in alive[-2:]:
+        for serial in alive[:-3:-1]:
             if f"{serial:x}" not in blocked:
                 operator.block(f"{serial:x}", "--kind", "serial", "--wait", "5")
                 blocked.append(f"{serial:x}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from board import Board
+from configuration import spiffe_id
 from traffic import BUY, GOOD
 
 NEEDED_LEAVES = 3
@@ -16,7 +17,8 @@ class Verdict:
     """Judges what a board shows, and what else was found out."""
 
     board: Board
-    audited: int = 0
+    audited: list[str] = field(default_factory=list)
+    would_deny: list[dict] = field(default_factory=list)
     block: dict = field(default_factory=dict)
     not_shown: list[str] = field(default_factory=list)
     fault: str = ""
@@ -50,7 +52,11 @@ class Verdict:
             "refusals": dict(sorted(self.board.refusals.items())),
             "let_in": traffic.let_in[:3],
             "shadowed": traffic.shadowed,
-            "denials_audited": self.audited,
+            "would_deny": [
+                {name: each[name] for name in ("caller", "callee", "method", "path", "count")}
+                for each in self.would_deny
+            ],
+            "denials_audited": len(self.audited),
             "rotations": {
                 name: {"leaves": each.leaves, "authorities": each.of_authority}
                 for name, each in self.board.rotations.items()
@@ -67,6 +73,9 @@ class Verdict:
                 yield f"calls {name}"
         if not traffic.shadowed:
             yield "calls that only shadow let pass"
+        reported = {(each["caller"], each["callee"]) for each in self.would_deny}
+        if reported != {(spiffe_id("gateway"), spiffe_id("payment"))}:
+            yield f"the right report of what would be denied, instead of {sorted(reported)}"
 
     def _refusals(self) -> Iterator[str]:
         if self.board.traffic.let_in:

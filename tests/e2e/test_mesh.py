@@ -55,6 +55,8 @@ def test_the_shop_goes_on_through_rotations_and_is_blocked_within_a_moment() -> 
         wanted.add("socket_mode")
     assert wanted <= found["refusals"].keys()
     assert found["shadowed"] > 0
+    reported = {(each["caller"], each["callee"]) for each in found["would_deny"]}
+    assert reported == {("spiffe://shop.example/gateway", "spiffe://shop.example/payment")}
     assert found["denials_audited"] > 0
     assert found["let_in"] == []
     for envoy in ("gateway", "orders", "payment", "batch"):
