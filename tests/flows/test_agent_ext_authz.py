@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from finial.policy.decision import Mode
+from finial.spiffe.refusal import Kind
 from tests.doubles.access import (
     CHARGE,
     ORDERS,
@@ -26,7 +28,7 @@ from tests.doubles.running_agent import (
     Scene,
     until,
 )
-from tests.flows.agent_scenes import ME, play
+from tests.flows.agent_scenes import ME, play, refused
 from tests.flows.deciding_scenes import deciding, learn
 
 
@@ -270,3 +272,49 @@ async def until_ok(agent: RunningAgent) -> None:
     async with asyncio.timeout(PATIENCE):
         while await outcome(agent) != "ok":  # noqa: ASYNC110 - nobody tells when it holds
             await asyncio.sleep(0.01)  # noqa: TID251 - real sockets need real moments
+
+
+def test_the_operator_may_want_no_header() -> None:
+    """Then nothing is added, and nothing taken away."""
+
+    async def act(played: Scene) -> None:
+        async with deciding(played, ext_authz={"caller_header": ""}) as agent:
+            answer = await ask(agent, question())
+        assert reason_of(answer) == "ok"
+        assert not answer.ok_response.headers
+        assert not answer.ok_response.headers_to_remove
+
+    play(act)
+
+
+def test_entries_have_to_be_known_first() -> None:
+    """Before the first comparison nobody can be told from a stranger: Unavailable."""
+
+    async def act(played: Scene) -> None:
+        async with deciding(played) as agent:
+            holdings = agent.parts.tasks.holdings
+            holdings.set(replace(holdings.value, synced=False))
+            agent.parts.access.deciding.proxies._known.clear()
+            told = await refused(ask(agent, question()))
+        assert told.kind is Kind.UNAVAILABLE
+
+    play(act)
+
+
+def test_a_proxy_is_attested_again_after_a_while() -> None:
+    """Its connection may live for weeks, and what attestors said of it does not."""
+
+    async def act(played: Scene) -> None:
+        async with deciding(played) as agent:
+            known = agent.parts.access.deciding.proxies._known
+            assert await outcome(agent) == "ok"
+            [before] = known.values()
+            await played.pass_time(2)
+            assert await outcome(agent) == "ok"
+            assert list(known.values()) == [before]
+            await played.pass_time(300)
+            assert await outcome(agent) == "ok"
+            [after] = known.values()
+            assert after is not before
+
+    play(act)
