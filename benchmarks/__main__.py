@@ -16,20 +16,23 @@ from functools import partial
 
 from benchmarks.attestation import ATTESTATION, Missing
 from benchmarks.blocking import blocking
+from benchmarks.deciding import DECIDING
 from benchmarks.floors import FLOORS
 from benchmarks.matching import explanation, matching
 from benchmarks.measures import MEASURES, Bench, Measure
+from benchmarks.meshing import MESHING
 from benchmarks.meter import sign_microseconds
 from benchmarks.peers import Peer, built_driver, finial, spire
 from benchmarks.registration import register_caller
-from benchmarks.report import ATTESTING, MAIN, Found, render, store
+from benchmarks.report import ACCESS, ATTESTING, MAIN, Found, render, store
 from benchmarks.scale import SCALE_MEASURES
 
 EXPLAINING: dict[str, Measure] = {"explain beside 500 entries": explanation}
 BLOCKING: dict[str, Measure] = {"block at 1,000 agents": blocking}
-ALL: dict[str, Measure] = {**MEASURES, **EXPLAINING, **SCALE_MEASURES, **BLOCKING}
-ALONE = {**FLOORS, **ATTESTATION, "match with 500 entries": matching}
+ALL: dict[str, Measure] = {**MEASURES, **EXPLAINING, **SCALE_MEASURES, **BLOCKING, **MESHING}
+ALONE = {**FLOORS, **ATTESTATION, **DECIDING, "match with 500 entries": matching}
 OF_ATTESTATION = {*ATTESTATION, *EXPLAINING, "match with 500 entries"}
+OF_ACCESS = {*DECIDING, *MESHING, *BLOCKING}
 Start = Callable[[], AbstractContextManager[Peer]]
 
 
@@ -52,10 +55,16 @@ def main() -> int:
 
 def _tables(found: Found) -> dict[str, Found]:
     """The tables of RESULTS.md for which something was measured."""
-    tables: dict[str, Found] = {MAIN: {}, ATTESTING: {}}
+    tables: dict[str, Found] = {MAIN: {}, ATTESTING: {}, ACCESS: {}}
     for name, peers in found.items():
-        tables[ATTESTING if name in OF_ATTESTATION else MAIN][name] = peers
+        tables[_table(name)][name] = peers
     return {name: rows for name, rows in tables.items() if rows}
+
+
+def _table(name: str) -> str:
+    if name in OF_ACCESS:
+        return ACCESS
+    return ATTESTING if name in OF_ATTESTATION else MAIN
 
 
 def _options() -> argparse.Namespace:

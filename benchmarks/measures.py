@@ -42,7 +42,12 @@ class Load:
 
 def drive(bench: Bench, peer: Peer, pid: int, measure: str, *flags: str) -> Load:
     """Run one measure of the driver and meter a process while it lasts."""
-    with driving(bench, peer, measure, *flags) as process:
+    return drive_at(bench.driver, pid, measure, *peer.flags(), *flags)
+
+
+def drive_at(driver: str, pid: int, measure: str, *flags: str) -> Load:
+    """The same where the flags say all that there is to be said."""
+    with _driving(driver, measure, *flags) as process:
         before = cpu_seconds(pid)
         begin(process)
         out = finish(process)
@@ -60,12 +65,18 @@ def drive(bench: Bench, peer: Peer, pid: int, measure: str, *flags: str) -> Load
 @contextmanager
 def driving(bench: Bench, peer: Peer, measure: str, *flags: str) -> Iterator[subprocess.Popen[str]]:
     """Start a measure and wait until it is prepared."""
-    command = [bench.driver, *peer.flags(), *flags, measure]
+    with _driving(bench.driver, measure, *peer.flags(), *flags) as process:
+        yield process
+
+
+@contextmanager
+def _driving(driver: str, measure: str, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    command = [driver, *flags, measure]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     if process.stdout.readline() != "ready\n":
         process.wait()
-        raise RuntimeError(f"{peer.name}: the driver could not prepare {measure}")
+        raise RuntimeError(f"the driver could not prepare {measure}")
     try:
         yield process
     finally:

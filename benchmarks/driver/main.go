@@ -18,7 +18,9 @@ import (
 type options struct {
 	serverSocket, serverAddress, trustDomain, workloadSocket string
 	agents, count, batch, workers, first                     int
-	parent                                                   string
+	parent, requests                                         string
+	rate                                                     int
+	repeat                                                   bool
 	hold                                                     time.Duration
 }
 
@@ -42,6 +44,7 @@ var measures = map[string]func(context.Context, options) (result, error){
 	"cached-jwt": cachedJWT,
 	"streams":    streams,
 	"propagate":  propagate,
+	"authorize":  authorize,
 }
 
 func main() {
@@ -57,6 +60,9 @@ func main() {
 	flag.IntVar(&o.first, "first", 0, "the number of the first new entry")
 	flag.IntVar(&o.workers, "workers", 1, "how many callers at once")
 	flag.DurationVar(&o.hold, "hold", 10*time.Second, "how long to stay connected")
+	flag.StringVar(&o.requests, "requests", "", "a file of requests, each after its length")
+	flag.IntVar(&o.rate, "rate", 0, "how many a second; 0 is as fast as they are answered")
+	flag.BoolVar(&o.repeat, "repeat", false, "ask the same requests again and again")
 	flag.Parse()
 	measure, ok := measures[flag.Arg(0)]
 	if !ok {

@@ -1,0 +1,75 @@
+"""Decisions about requests: what they cost and how long they take, with few rules and many."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.allow_all import allow_all
+from benchmarks.measures import Bench, Load, drive_at
+from benchmarks.meter import sign_microseconds
+from benchmarks.ruling import Ruling, ruling, write_requests
+
+RULES = (1, 100, 1000, 10_000)
+RATE = 1000
+PACED = 3000
+"""Requests that come at that rate, for three seconds."""
+
+FULL = 10_000
+
+
+def deciding(bench: Bench) -> dict[str, float]:
+    """All numbers of rules in one agent, and the floor before and between them."""
+    found: dict[str, float] = {}
+    with allow_all() as (pid, socket), tempfile.TemporaryDirectory() as folder:
+        requests = Path(folder, "requests")
+        write_requests(requests, 1)
+        found |= _measured("allow-all", bench.driver, pid, socket, requests)
+        with ruling() as agent:
+            for rules in RULES:
+                found |= _with_rules(bench.driver, agent, rules, requests)
+            found |= _measured(
+                f"{RULES[-1]:,} rules, asked again",
+                bench.driver,
+                agent.pid,
+                agent.workload_socket,
+                requests,
+                "-repeat",
+            )
+    return found
+
+
+def _with_rules(driver: str, agent: Ruling, rules: int, requests: Path) -> dict[str, float]:
+    agent.learn(rules)
+    write_requests(requests, rules)
+    name = f"{rules:,} rule{'s' * (rules > 1)}"
+    found = _measured(name, driver, agent.pid, agent.workload_socket, requests)
+    assert abs(found.pop(f"{name}: refused") - 0.25) < 0.01, "another share than one in four"
+    return found
+
+
+def _measured(
+    name: str, driver: str, pid: int, socket: str, requests: Path, *flags: str
+) -> dict[str, float]:
+    """At the rate, and as fast as they go."""
+    flags = (f"-workload-socket={socket}", f"-requests={requests}", *flags)
+    drive_at(driver, pid, "authorize", *flags, "-count=1000", "-workers=8")
+    sign = sign_microseconds()
+    paced = drive_at(driver, pid, "authorize", *flags, f"-rate={RATE}", f"-count={PACED}")
+    full = drive_at(driver, pid, "authorize", *flags, "-workers=8", f"-count={FULL}")
+    found = {
+        f"{name}, {RATE:,}/s: p50 ms": paced.p50,
+        f"{name}, {RATE:,}/s: p99 ms": paced.p99,
+        f"{name}, {RATE:,}/s: signs": paced.microseconds / sign,
+        f"{name}, {RATE:,}/s: us": paced.microseconds,
+        f"{name}, full load: per second": full.operations / full.seconds,
+        f"{name}, full load: signs": full.microseconds / sign,
+        f"{name}, full load: us": full.microseconds,
+    }
+    return found | _share(name, full, decides="rule" in name and not flags[2:])
+
+
+def _share(name: str, load: Load, *, decides: bool) -> dict[str, float]:
+    return {f"{name}: refused": load.extra[0]} if decides else {}
+
+
+DECIDING: dict[str, Callable[[Bench], dict[str, float]]] = {"decide for a proxy": deciding}
