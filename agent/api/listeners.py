@@ -1,9 +1,11 @@
 """The agent's two sockets: the workloads' and the operators'."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from agent.api.call_records import CallRecords
@@ -14,7 +16,7 @@ from agent.attestation.attempt import Caller
 from agent.events.measures import Measures
 from agent.settings import Agent
 from finial.runtime.clock import Clock
-from finial.runtime.files import UnsafePath, owned_directory
+from finial.runtime.files import UnsafePath, guarded_directory, owned_directory
 from finial.runtime.peer import KernelPeer, PeerGone, credentials
 from finial.runtime.process import room_for_connections
 from finial.runtime.watch import Watch
@@ -27,6 +29,10 @@ from finial.wire.grpc.server import Server
 from finial.wire.grpc.service import Service
 from finial.wire.status import Code
 
+WORKLOAD: Final = "workload"
+OPERATOR: Final = "operator"
+EXT_AUTHZ: Final = "ext_authz"
+NONE_ACTIVATED: Final[Mapping[str, socket.socket]] = MappingProxyType({})
 WORKLOAD_MODE: Final = 0o777
 OPERATOR_MODE: Final = 0o666
 MAX_MESSAGE: Final = 64 * 1024
@@ -52,16 +58,27 @@ class Listeners:
     gate: Gate
     http: HttpSocket | None = None
 
-    async def listen(self, settings: Agent) -> None:
-        """Open both sockets, the workloads' in a folder that holds nothing else.
+    async def listen(
+        self, settings: Agent, activated: Mapping[str, socket.socket] = NONE_ACTIVATED
+    ) -> None:
+        """Open the sockets, the workloads' in a folder that holds nothing else.
+
+        Those that the service manager has `activated` are taken as they are.
 
         Raises: Refusal of kind PRECONDITION (an unsafe folder), EXISTS (another agent).
         """
-        _make_folder(settings.workload_socket.parent)
-        await self.workload.listen_unix(settings.workload_socket, WORKLOAD_MODE)
-        await self.operators.listen_unix(settings.admin_socket, OPERATOR_MODE)
+        _make_folder(settings.workload_socket.parent, is_ours=WORKLOAD not in activated)
+        for server, name, path, mode in (
+            (self.workload, WORKLOAD, settings.workload_socket, WORKLOAD_MODE),
+            (self.operators, OPERATOR, settings.admin_socket, OPERATOR_MODE),
+        ):
+            passed = activated.get(name)
+            if passed is None:
+                await server.listen_unix(path, mode)
+            else:
+                await server.listen_on(passed)
         if self.http is not None:
-            await self.http.listen()
+            await self.http.listen(activated.get(EXT_AUTHZ))
 
     async def close(self, grace: float) -> None:
         """Close both; unary calls get so many seconds."""
@@ -149,9 +166,12 @@ def _limits(settings: Agent) -> Limits:
     )
 
 
-def _make_folder(path: Path) -> None:
+def _make_folder(path: Path, *, is_ours: bool) -> None:
     try:
-        owned_directory(path)
+        if is_ours:
+            owned_directory(path)
+        else:
+            guarded_directory(path)
     except UnsafePath as unsafe:
         raise Refusal(
             Kind.PRECONDITION,

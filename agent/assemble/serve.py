@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import logging
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.api.listeners import Listeners
+from agent.assemble.activation import take_activated
 from agent.assemble.ground import open_audit_log, prepare_directories
 from agent.assemble.make_agent import Parts, make_agent
 from agent.events.journal import Journal
@@ -52,6 +55,7 @@ async def run(
     SettingsError.
     """
     harden_process()
+    activated = take_activated(settings.agent, os.environ)
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     prepare_directories(settings.agent)
     metrics = Metrics("agent")
@@ -71,16 +75,20 @@ async def run(
             path = settings.agent.metrics_file
             supervisor.start("metrics", partial(write_metrics, metrics, path, clock))
         _read_metrics(parts, metrics)
-        await _serve(settings, parts, supervisor, ready)
+        await _serve(settings, parts, supervisor, ready, activated)
 
 
 async def _serve(
-    settings: Settings, parts: Parts, supervisor: Supervisor, ready: Callable[[Running], None]
+    settings: Settings,
+    parts: Parts,
+    supervisor: Supervisor,
+    ready: Callable[[Running], None],
+    activated: Mapping[str, socket.socket],
 ) -> None:
     # What is long-lived is never looked at again by the collector, which keeps its pauses short.
     gc.collect()
     gc.freeze()
-    await parts.listeners.listen(settings.agent)
+    await parts.listeners.listen(settings.agent, activated)
     start_tasks(parts, supervisor)
     supervisor.start_vital("standing", parts.tasks.keep_standing, foreseen=(Refusal,))
     announcing = asyncio.ensure_future(_announce(settings, parts, ready))

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,7 @@ def read_private(path: Path) -> bytes | None:
             raise UnsafePath(path, "is a symbolic link", "put the file itself there") from error
         raise
     with os.fdopen(descriptor, "rb") as file:
-        _judge_owner(path, os.fstat(file.fileno()))
+        _judge_owner(path, os.fstat(file.fileno()), (os.geteuid(),))
         if os.fstat(file.fileno()).st_mode & 0o077:
             raise UnsafePath(path, "can be read by others", f"chmod 600 {path}")
         return file.read()
@@ -94,16 +95,28 @@ def owned_directory(path: Path, mode: int = 0o755) -> Path:
     return _directory(path, mode, forbidden=_WRITABLE_BY_OTHERS)
 
 
+def guarded_directory(path: Path) -> Path:
+    """Check that nobody but us and root can write to a folder that somebody else has made.
+
+    Raises: UnsafePath as `owned_directory`; OSError.
+    """
+    return _judge_directory(path, forbidden=_WRITABLE_BY_OTHERS, owners=(os.geteuid(), 0))
+
+
 def _directory(path: Path, mode: int, *, forbidden: int) -> Path:
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
         path.chmod(mode)
+    return _judge_directory(path, forbidden=forbidden, owners=(os.geteuid(),))
+
+
+def _judge_directory(path: Path, *, forbidden: int, owners: Sequence[int]) -> Path:
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         raise UnsafePath(path, "is a symbolic link", "name the folder it leads to")
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafePath(path, "is not a folder", "move it away or name another")
-    _judge_owner(path, found)
+    _judge_owner(path, found, owners)
     if found.st_mode & forbidden:
         wanted = stat.S_IMODE(found.st_mode) & ~forbidden
         deed = "written" if forbidden == _WRITABLE_BY_OTHERS else "entered"
@@ -111,8 +124,8 @@ def _directory(path: Path, mode: int, *, forbidden: int) -> Path:
     return path
 
 
-def _judge_owner(path: Path, found: os.stat_result) -> None:
-    if found.st_uid != os.geteuid():
+def _judge_owner(path: Path, found: os.stat_result, owners: Sequence[int]) -> None:
+    if found.st_uid not in owners:
         raise UnsafePath(
             path,
             f"belongs to uid {found.st_uid} and we run as uid {os.geteuid()}",

@@ -1,13 +1,16 @@
 """Unix sockets in the file system: bound with their mode, never in the place of anything else."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
 import stat
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -51,6 +54,45 @@ def bind_unix(path: Path, mode: int) -> BoundSocket:
         bound.close()
         raise
     return BoundSocket(bound, path, path.lstat().st_ino)
+
+
+async def serve_unix(
+    protocol: Callable[[], asyncio.BaseProtocol], bound: socket.socket, backlog: int
+) -> asyncio.Server:
+    """Accept connections on a socket that has its path, and never remove the path."""
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"sock": bound, "backlog": backlog}
+    if sys.version_info >= (3, 13):
+        options["cleanup_socket"] = False
+    return await loop.create_unix_server(protocol, **options)
+
+
+def judge_listening(passed: socket.socket, name: str, path: Path) -> None:
+    """Make sure that a socket somebody else has opened listens on that very path.
+
+    Raises: Refusal INVALID.
+    """
+    fault = _fault(passed, path)
+    if fault is not None:
+        raise Refusal(
+            Kind.INVALID,
+            f"the socket passed as {name!r} {fault}",
+            value=str(path),
+            remedy=f"pass a Unix stream socket that listens on {path}",
+        )
+
+
+def _fault(passed: socket.socket, path: Path) -> str | None:
+    if passed.family != socket.AF_UNIX or passed.type != socket.SOCK_STREAM:
+        return "is no Unix stream socket"
+    if not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return "does not listen"
+    bound = passed.getsockname()
+    if os.fsencode(bound) != os.fsencode(path):
+        return f"is bound to {str(bound)[:LONGEST_PATH]!r} and the settings say {path}"
+    if not path.is_socket():
+        return f"has lost its path {path}"
+    return None
 
 
 def _make_room(path: Path) -> None:

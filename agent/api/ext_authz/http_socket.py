@@ -1,6 +1,7 @@
 """The socket of the HTTP form, where the operator wants one."""
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from agent.api.ext_authz.deciding import Deciding
 from agent.api.ext_authz.http_form import HttpForm
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.unix_socket import BoundSocket, bind_unix
+from finial.wire.unix_socket import BoundSocket, bind_unix, serve_unix
 
 MODE: Final = 0o777
 MOST_CONNECTIONS: Final = 4096
@@ -36,16 +37,15 @@ class HttpSocket:
         self._bound: BoundSocket | None = None
         self._server: asyncio.Server | None = None
 
-    async def listen(self) -> None:
-        """Open the socket.
+    async def listen(self, passed: socket.socket | None = None) -> None:
+        """Open the socket, or take the one that was passed to us; its path stays at the end.
 
         Raises: Refusal of kind EXISTS (another agent), INVALID (a path too long); OSError.
         """
-        self._bound = bind_unix(self._path, MODE)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(
-            self._connection, sock=self._bound.socket, backlog=BACKLOG
-        )
+        if passed is None:
+            self._bound = bind_unix(self._path, MODE)
+            passed = self._bound.socket
+        self._server = await serve_unix(self._connection, passed, BACKLOG)
 
     async def close(self) -> None:
         """Close the socket and what is open on it."""

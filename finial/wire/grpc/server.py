@@ -18,7 +18,7 @@ from finial.wire.grpc.serving.sweep import sweep
 from finial.wire.grpc.serving.tls_listener import TlsListener
 from finial.wire.http2.engine import EngineName, ErrorCode
 from finial.wire.status import Code
-from finial.wire.unix_socket import BoundSocket, bind_unix
+from finial.wire.unix_socket import BoundSocket, bind_unix, serve_unix
 
 P = TypeVar("P")
 
@@ -95,10 +95,11 @@ class Server(Generic[P]):
         """
         bound = bind_unix(Path(path), mode)
         self._bound.append(bound)
-        loop = asyncio.get_running_loop()
-        self._listeners.append(
-            await loop.create_unix_server(self._make, sock=bound.socket, backlog=_BACKLOG)
-        )
+        await self.listen_on(bound.socket)
+
+    async def listen_on(self, bound: socket.socket) -> None:
+        """Listen on a Unix socket that has its path; the path stays when the server is closed."""
+        self._listeners.append(await serve_unix(self._make, bound, _BACKLOG))
         self._start_sweeping()
 
     async def listen_tcp(self, host: str, port: int, tls: ssl.SSLContext | None) -> tuple[str, int]:

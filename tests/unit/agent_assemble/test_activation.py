@@ -1,0 +1,93 @@
+"""Which sockets an agent takes from the service manager."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finial.runtime.files import UnsafePath, guarded_directory
+
+STARTED = """
+import os, socket, sys
+from pathlib import Path
+from agent import settings
+from agent.assemble.activation import take_activated
+from finial.spiffe.refusal import Refusal
+folder, names, *paths = sys.argv[1:]
+made = []
+for path in paths:
+    made.append(socket.socket(socket.AF_UNIX))
+    made[-1].bind(str(Path(folder) / path))
+    made[-1].listen()
+for place, each in enumerate(made):
+    os.dup2(each.fileno(), 3 + place)
+agent = settings.read({"agent": {
+    "trust_domain": "example.org", "server_address": "localhost", "data_dir": folder,
+    "socket_path": folder + "/w", "admin_socket_path": folder + "-o/o",
+    "insecure_bootstrap": True}, "plugins": {}}).agent
+os.environ |= {
+    "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(made)), "LISTEN_FDNAMES": names
+}
+try:
+    print({name: each.fileno() for name, each in take_activated(agent, os.environ).items()})
+except Refusal as refusal:
+    print(refusal)
+print([each for each in os.environ if each.startswith("LISTEN_")])
+"""
+
+
+def taken(folder: Path, names: str, *paths: str) -> str:
+    """What a process takes, or why it refuses; started with sockets from descriptor 3 on."""
+    folder.with_name(folder.name + "-o").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED, str(folder), names, *paths],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said, left = done.stdout.splitlines() or (done.stderr, "")
+    assert left == "[]", done.stderr
+    return said
+
+
+def test_sockets_are_taken_by_name(tmp_path: Path) -> None:
+    """The workloads' and the operators' socket are told apart by their names."""
+    assert taken(tmp_path, "workload", "w") == "{'workload': 3}"
+
+
+def test_both_sockets_are_taken(tmp_path: Path) -> None:
+    """Sockets may be passed in any order."""
+    place = str(tmp_path.with_name(tmp_path.name + "-o") / "o")
+    assert taken(tmp_path, "operator:workload", place, "w") == "{'operator': 3, 'workload': 4}"
+
+
+def test_another_way_to_the_file_is_refused(tmp_path: Path) -> None:
+    """The path has to be the very one of the settings."""
+    assert "the settings say" in taken(tmp_path, "workload", f"../{tmp_path.name}/w")
+
+
+@pytest.mark.parametrize(
+    ("names", "paths", "fault"),
+    [
+        ("finial-agent.socket", ["w"], "a socket is named 'finial-agent.socket', and these are"),
+        ("ext_authz", ["w"], "and these are known: workload, operator"),
+        ("workload:workload", ["w", "v"], "two sockets are named 'workload'"),
+        ("workload", ["v"], "/w"),
+        ("workload:operator", ["w"], "LISTEN_FDS is 1, and LISTEN_FDNAMES has 2 names"),
+    ],
+)
+def test_another_socket_stops_the_start(
+    tmp_path: Path, names: str, paths: list[str], fault: str
+) -> None:
+    """A socket that the settings do not know is a reason not to start, said with what to do."""
+    said = taken(tmp_path, names, *paths)
+    assert fault in said
+    assert "socket" in said
+
+
+def test_the_folder_of_a_passed_socket_is_judged(tmp_path: Path) -> None:
+    """A folder that somebody else has made may be root's, and nobody else may write to it."""
+    assert guarded_directory(tmp_path) == tmp_path
+    assert guarded_directory(Path("/usr")) == Path("/usr")
+    tmp_path.chmod(0o777)
+    with pytest.raises(UnsafePath, match="can be written by others"):
+        guarded_directory(tmp_path)
