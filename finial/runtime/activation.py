@@ -12,7 +12,7 @@ from typing import Final
 FIRST: Final = 3
 """The first descriptor that is passed."""
 MOST: Final = 16
-VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
 
 class NotActivated(Exception):
@@ -34,7 +34,7 @@ def take_sockets(environment: MutableMapping[str, str], pid: int) -> tuple[Passe
 
     Raises: NotActivated.
     """
-    process, count, names = (environment.pop(each, None) for each in VARIABLES)
+    process, count, names, _ = (environment.pop(each, None) for each in VARIABLES)
     if process is None or count is None or _number("LISTEN_PID", process) != pid:
         return ()
     passed = _number("LISTEN_FDS", count)

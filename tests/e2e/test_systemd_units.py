@@ -139,6 +139,27 @@ def test_the_hardened_units_run(booted: Systemd) -> None:
         assert booted.show(f"{unit}.service", "NRestarts") == "0"
 
 
+def test_systemd_keeps_the_socket(booted: Systemd) -> None:
+    """With the socket unit nobody is refused while the agent is away; the folder outlives it."""
+    booted.run("systemctl", "stop", "finial-agent.service")
+    shutil.copy(UNITS / "finial-agent.socket", booted.inside("/etc/systemd/system"))
+    booted.run("systemctl", "daemon-reload")
+    booted.run("systemctl", "start", "finial-agent.socket")
+    mine = ["spiffe://example.org/group", "spiffe://example.org/web"]
+    # The first who connects has the agent started.
+    assert sorted(fetched(booted, "web", "alice")) == mine
+    pid = booted.main_pid("finial-agent.service")
+    booted.run("systemctl", "restart", "finial-agent.service")
+    assert sorted(fetched(booted, "web", "alice")) == mine
+    booted.run("systemctl", "kill", "--signal=KILL", "finial-agent.service")
+    assert sorted(fetched(booted, "web", "alice")) == mine
+    assert booted.main_pid("finial-agent.service") != pid
+    assert booted.show("finial-agent.socket", "ActiveState") == "active"
+    booted.run("systemctl", "stop", "finial-agent.socket", "finial-agent.service")
+    booted.run("systemctl", "start", "finial-agent.service")
+    eventually(lambda: sorted(fetched(booted, "web", "alice")) == mine)
+
+
 def digest(booted: Systemd) -> str:
     line = f"readlink -f {shlex.quote(PYTHON)}/bin/python3 | xargs sha256sum"
     return booted.run("sh", "-c", line).split()[0]
@@ -146,7 +167,7 @@ def digest(booted: Systemd) -> str:
 
 def test_the_units_are_sound(booted: Systemd) -> None:
     """systemd understands every line of the units."""
-    for unit in sorted(UNITS.glob("*.service")):
+    for unit in sorted((*UNITS.glob("*.service"), *UNITS.glob("*.socket"))):
         done = booted.attempt(
             "systemd-analyze", "verify", "--man=no", f"{SOURCE}/{unit.relative_to(ROOT)}"
         )

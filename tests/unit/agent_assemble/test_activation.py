@@ -1,12 +1,19 @@
 """Which sockets an agent takes from the service manager."""
 
+import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from agent.api.ext_authz.deciding import Deciding
+from agent.api.ext_authz.http_socket import HttpSocket
+from agent.api.listeners import identify
 from finial.runtime.files import UnsafePath, guarded_directory
+from finial.wire.unix_socket import bind_unix
 
 STARTED = """
 import os, socket, sys
@@ -82,6 +89,27 @@ def test_another_socket_stops_the_start(
     said = taken(tmp_path, names, *paths)
     assert fault in said
     assert "socket" in said
+
+
+def test_the_socket_of_the_http_form_keeps_its_path(tmp_path: Path) -> None:
+    """The socket for proxies may be passed as well; it is served, and outlives the agent."""
+    path = tmp_path / "s"
+    with bind_unix(path, 0o600).socket as kept, socket.socket(socket.AF_UNIX) as early:
+        kept.listen()
+        early.settimeout(5)
+        early.connect(str(path))
+
+        async def act() -> None:
+            http = HttpSocket(path, cast("Deciding", None), identify, per_uid=0)
+            await http.listen(kept.dup())
+            # One connection is one too many here, so that it is closed as soon as it is accepted.
+            assert await asyncio.to_thread(early.recv, 1) == b""
+            await http.close()
+
+        asyncio.run(act())
+        assert path.is_socket()
+        with socket.socket(socket.AF_UNIX) as late:
+            late.connect(str(path))
 
 
 def test_the_folder_of_a_passed_socket_is_judged(tmp_path: Path) -> None:
