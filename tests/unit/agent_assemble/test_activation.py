@@ -4,6 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from agent.api.ext_authz.http_socket import HttpSocket
 from agent.api.listeners import identify
 from finial.runtime.files import UnsafePath, guarded_directory
 from finial.wire.unix_socket import bind_unix
+from tests.doubles.programs import short_folder
 
 STARTED = """
 import os, socket, sys
@@ -44,6 +46,14 @@ print([each for each in os.environ if each.startswith("LISTEN_")])
 """
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder with a short path, because another way to it is twice as long."""
+    with short_folder() as folder:
+        (folder / "d").mkdir()
+        yield folder / "d"
+
+
 def taken(folder: Path, names: str, *paths: str) -> str:
     """What a process takes, or why it refuses; started with sockets from descriptor 3 on."""
     folder.with_name(folder.name + "-o").mkdir()
@@ -56,20 +66,20 @@ def taken(folder: Path, names: str, *paths: str) -> str:
     return said
 
 
-def test_sockets_are_taken_by_name(tmp_path: Path) -> None:
+def test_sockets_are_taken_by_name(place: Path) -> None:
     """The workloads' and the operators' socket are told apart by their names."""
-    assert taken(tmp_path, "workload", "w") == "{'workload': 3}"
+    assert taken(place, "workload", "w") == "{'workload': 3}"
 
 
-def test_both_sockets_are_taken(tmp_path: Path) -> None:
+def test_both_sockets_are_taken(place: Path) -> None:
     """Sockets may be passed in any order."""
-    place = str(tmp_path.with_name(tmp_path.name + "-o") / "o")
-    assert taken(tmp_path, "operator:workload", place, "w") == "{'operator': 3, 'workload': 4}"
+    other = str(place.with_name(place.name + "-o") / "o")
+    assert taken(place, "operator:workload", other, "w") == "{'operator': 3, 'workload': 4}"
 
 
-def test_another_way_to_the_file_is_refused(tmp_path: Path) -> None:
+def test_another_way_to_the_file_is_refused(place: Path) -> None:
     """The path has to be the very one of the settings."""
-    assert "the settings say" in taken(tmp_path, "workload", f"../{tmp_path.name}/w")
+    assert "the settings say" in taken(place, "workload", f"../{place.name}/w")
 
 
 @pytest.mark.parametrize(
@@ -83,10 +93,10 @@ def test_another_way_to_the_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_another_socket_stops_the_start(
-    tmp_path: Path, names: str, paths: list[str], fault: str
+    place: Path, names: str, paths: list[str], fault: str
 ) -> None:
     """A socket that the settings do not know is a reason not to start, said with what to do."""
-    said = taken(tmp_path, names, *paths)
+    said = taken(place, names, *paths)
     assert fault in said
     assert "socket" in said
 

@@ -1,5 +1,8 @@
 """Revocation lists from their draft to the signature."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from cryptography import x509
 
@@ -50,3 +53,13 @@ def test_expired_authority_signs_no_list() -> None:
     with pytest.raises(Refusal) as refused:
         draft_crl(issuer, 1, issuer.not_after + 11, ())
     assert refused.value.kind is Kind.PRECONDITION
+
+
+def test_list_that_cannot_say_what_was_drafted_is_kept_back() -> None:
+    """What was signed is read again: a list knows no parts of seconds, for example."""
+    authority = x509_authority("ec-p256")
+    part_of_a_second: Any = int(NOW) + 0.5
+    draft = draft_crl(Issuer.of(authority.slot, DOMAIN), 1, NOW, ())
+    with pytest.raises(Refusal, match="not the one that was drafted") as refused:
+        seal_crl(replace(draft, this_update=part_of_a_second), authority)
+    assert refused.value.kind is Kind.INTERNAL

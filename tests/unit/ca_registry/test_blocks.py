@@ -7,6 +7,7 @@ import pytest
 from ca.registry.block.block_index import BlockIndex
 from ca.registry.block.judge_block import (
     MAX_REASON,
+    agent_refusal,
     judge_end,
     judge_reason,
     read_subject,
@@ -26,7 +27,7 @@ from ca.registry.index import EntryIndex
 from ca.registry.issued import Issued, SvidKind
 from ca.registry.nodes.node_index import NodeIndex
 from finial.blocks import MAX_DOCUMENT, Block, SubjectKind, encode
-from finial.spiffe.refusal import Kind, Refusal
+from finial.spiffe.refusal import Kind, Reason, Refusal
 from finial.spiffe.selector import Selector
 from tests.doubles.entries import DOMAIN, agent, entry, node, selectors
 
@@ -156,6 +157,13 @@ def test_agent_is_blocked_by_itself_or_a_selector_of_its_node() -> None:
     assert indexed(by_id).of_agent(A, (), NOW) is by_id
     assert indexed(by_node).of_agent(A, shown, NOW) is by_node
     assert indexed(by_id, by_node).of_agent(agent("b"), (), NOW) is None
+
+
+def test_blocked_agent_can_tell_that_it_is() -> None:
+    """A denial for a block is told from others, so that the agent locks its workloads out."""
+    told = agent_refusal(block(SubjectKind.AGENT, A), A)
+    assert (told.kind, told.reason, told.value) == (Kind.DENIED, Reason.AGENT_BLOCKED, "b")
+    assert str(A) in told.detail
 
 
 def test_issued_svid_is_blocked_by_any_part_of_its_row() -> None:
