@@ -1,16 +1,13 @@
 """Unix sockets in the file system: bound with their mode, never in the place of anything else."""
 
-import asyncio
 import contextlib
 import errno
 import os
 import socket
 import stat
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -54,17 +51,6 @@ def bind_unix(path: Path, mode: int) -> BoundSocket:
         bound.close()
         raise
     return BoundSocket(bound, path, path.lstat().st_ino)
-
-
-async def serve_unix(
-    protocol: Callable[[], asyncio.BaseProtocol], bound: socket.socket, backlog: int
-) -> asyncio.Server:
-    """Accept connections on a socket that has its path, and never remove the path."""
-    loop = asyncio.get_running_loop()
-    options: dict[str, Any] = {"sock": bound, "backlog": backlog}
-    if sys.version_info >= (3, 13):
-        options["cleanup_socket"] = False
-    return await loop.create_unix_server(protocol, **options)
 
 
 def judge_listening(passed: socket.socket, name: str, path: Path) -> None:

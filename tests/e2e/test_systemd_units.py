@@ -109,8 +109,9 @@ def fetched(booted: Systemd, name: str, user: str) -> list[str]:
     return [each["spiffe_id"] for each in json.loads(text)["svids"]] if text else []
 
 
-def test_the_hardened_units_run(booted: Systemd) -> None:
-    """Server and agent do their work in their sandboxes, and the agent knows services by unit."""
+@pytest.fixture(scope="module")
+def mine(booted: Systemd) -> list[str]:
+    """Both units run and know a service of alice's; what she gets from them."""
     install(booted, "finial-ca", 901, CA)
     install(booted, "finial-agent", 902, AGENT)
     started(booted, "finial-ca")
@@ -128,7 +129,11 @@ def test_the_hardened_units_run(booted: Systemd) -> None:
             booted, "entry", "create", ADMIN, f"--spiffe-id=spiffe://example.org{path}",
             f"--parent={agent['id']}", *(f"--selector={each}" for each in selectors),
         )  # fmt: skip
-    mine = ["spiffe://example.org/group", "spiffe://example.org/web"]
+    return ["spiffe://example.org/group", "spiffe://example.org/web"]
+
+
+def test_the_hardened_units_run(booted: Systemd, mine: list[str]) -> None:
+    """Server and agent do their work in their sandboxes, and the agent knows services by unit."""
     eventually(lambda: sorted(fetched(booted, "web", "alice")) == mine)
     assert fetched(booted, "web", "finial-ca") == ["spiffe://example.org/group"]
     assert fetched(booted, "other", "alice") == []
@@ -139,13 +144,13 @@ def test_the_hardened_units_run(booted: Systemd) -> None:
         assert booted.show(f"{unit}.service", "NRestarts") == "0"
 
 
-def test_systemd_keeps_the_socket(booted: Systemd) -> None:
+def test_systemd_keeps_the_socket(booted: Systemd, mine: list[str]) -> None:
     """With the socket unit nobody is refused while the agent is away; the folder outlives it."""
+    eventually(lambda: sorted(fetched(booted, "web", "alice")) == mine)
     booted.run("systemctl", "stop", "finial-agent.service")
     shutil.copy(UNITS / "finial-agent.socket", booted.inside("/etc/systemd/system"))
     booted.run("systemctl", "daemon-reload")
     booted.run("systemctl", "start", "finial-agent.socket")
-    mine = ["spiffe://example.org/group", "spiffe://example.org/web"]
     # The first who connects has the agent started.
     assert sorted(fetched(booted, "web", "alice")) == mine
     pid = booted.main_pid("finial-agent.service")

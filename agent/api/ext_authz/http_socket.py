@@ -11,7 +11,8 @@ from agent.api.ext_authz.deciding import Deciding
 from agent.api.ext_authz.http_form import HttpForm
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.unix_socket import BoundSocket, bind_unix, serve_unix
+from finial.wire.unix_listener import serve_unix
+from finial.wire.unix_socket import BoundSocket, bind_unix
 
 MODE: Final = 0o777
 MOST_CONNECTIONS: Final = 4096

@@ -18,7 +18,8 @@ from finial.wire.grpc.serving.sweep import sweep
 from finial.wire.grpc.serving.tls_listener import TlsListener
 from finial.wire.http2.engine import EngineName, ErrorCode
 from finial.wire.status import Code
-from finial.wire.unix_socket import BoundSocket, bind_unix, serve_unix
+from finial.wire.unix_listener import serve_unix
+from finial.wire.unix_socket import BoundSocket, bind_unix
 
 P = TypeVar("P")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from finial.spiffe.refusal import Kind, Refusal
-from finial.wire.unix_socket import bind_unix, judge_listening, serve_unix
+from finial.wire.unix_listener import serve_unix
+from finial.wire.unix_socket import bind_unix, judge_listening
 
 
 def listening(path: Path) -> socket.socket:
