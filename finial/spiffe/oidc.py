@@ -54,11 +54,6 @@ class OidcIssuer:
         return cls(text, host, path.rstrip("/"))
 
     @property
-    def configuration_uri(self) -> str:
-        """Where verifiers look for the discovery document."""
-        return self.text.rstrip("/") + WELL_KNOWN
-
-    @property
     def keys_uri(self) -> str:
         """Where the discovery document sends them for the keys."""
         return self.text.rstrip("/") + KEYS

@@ -19,16 +19,6 @@ _MOST_ABOVE: Final = 1000
 _MOST_COMPARED: Final = 200
 
 
-def unreached(entry: Entry, entries: EntryIndex, nodes: NodeIndex) -> str:
-    """Say why no known agent gets the entry, or nothing.
-
-    Of an entry that describes nodes: why no known node is described.
-    """
-    if is_alias(entry):
-        return undescribed(entry, nodes)
-    return unreached_parent(entry.parent_id, entries, nodes)
-
-
 def undescribed(alias: Entry, nodes: NodeIndex) -> str:
     """Say that no known node is described by an entry that describes nodes, or nothing."""
     if nodes.knows(alias.selectors):

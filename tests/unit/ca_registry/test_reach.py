@@ -5,7 +5,7 @@ from ca.registry.index import EntryIndex
 from ca.registry.nodes.node import Node
 from ca.registry.nodes.node_index import NodeIndex
 from ca.registry.whereabouts import reach
-from ca.registry.whereabouts.reach import unreached
+from ca.registry.whereabouts.reach import undescribed, unreached_parent
 from finial.spiffe.well_known import SERVER_PATH
 from tests.doubles.entries import agent, entry, node, selectors, sid
 
@@ -19,7 +19,9 @@ def why(asked: Entry, *others: Entry, nodes: tuple[Node, ...] = (node(),)) -> st
     entries, known = EntryIndex(), NodeIndex()
     entries.apply((asked, *others))
     known.apply(nodes)
-    return unreached(asked, entries, known)
+    if asked.parent_id == SERVER:
+        return undescribed(asked, known)
+    return unreached_parent(asked.parent_id, entries, known)
 
 
 def test_an_agent_gets_its_own_those_of_its_alias_and_those_below() -> None:
