@@ -17,6 +17,7 @@ from ca.assemble.make_world import make_world
 from ca.datastore.datastore import Datastore
 from ca.events.journal import Journal
 from ca.events.measures import Measures
+from ca.operations.rotate_authority import rotate_authorities
 from ca.operations.server_identity import ServerIdentity, renew_server_identity
 from ca.operations.world import World
 from ca.settings import Settings
@@ -107,7 +108,7 @@ async def _serve(
     ready: Callable[[Running], None],
 ) -> None:
     server = world.settings.server
-    identity = Watch(await renew_server_identity(world))
+    identity = await _identity(world)
     serving: Watch[Mapping[str, bool]] = Watch({"": True})
     write_public(server.bundle_path, render_pem(world.known.bundle.value))
     grpc = await listen(world, identity, serving, measures)
@@ -139,6 +140,12 @@ async def _serve(
         await asyncio.gather(*(each.close(GRACE) for each in open_apis))
         if world.hook is not None:
             await world.hook.close()
+
+
+async def _identity(world: World, dns_names: tuple[str, ...] = ()) -> Watch[ServerIdentity]:
+    """Issue an SVID of the server's, by an authority that did not grow old while we started."""
+    await rotate_authorities(world)
+    return Watch(await renew_server_identity(world, dns_names))
 
 
 def _start_tasks(
@@ -176,7 +183,7 @@ async def _start_rest(
     vitals = Vitals(metrics.exposition, partial(_failing, world))
     if rest.bind_port is None:
         return await start(world, vitals, lambda: identity.value.tls)
-    named = Watch(await renew_server_identity(world, rest.dns_names))
+    named = await _identity(world, rest.dns_names)
     keep = partial(tasks.keep_identity, world, named, rest.dns_names)
     supervisor.start("keep the REST API's SVID", keep)
     return await start(world, vitals, lambda: named.value.tls)
@@ -193,7 +200,7 @@ async def _start_oidc(
     shown = identity
     if oidc.socket is None and oidc.certificate_file is None:
         names = world.settings.oidc_names
-        shown = Watch(await renew_server_identity(world, names))
+        shown = await _identity(world, names)
         keep = partial(tasks.keep_identity, world, shown, names)
         supervisor.start("keep the SVID for OIDC discovery", keep)
     return await start(world, oidc, lambda: shown.value.tls, measures.called)

@@ -3,8 +3,9 @@
 The rules, of which the first that applies is the next step:
 
 1. A prepared authority that is not valid now (expired, or the clock went back) is dropped.
-2. Without an active authority that is valid now, the prepared one is activated at once, and
-   without a prepared one, one is prepared. So a first start prepares and activates at once.
+2. Without an active authority that is of use now, the prepared one is activated at once, and
+   without a prepared one, one is prepared. So a first start prepares and activates at once, and
+   so does a server that comes back in the last moments of its authority's life.
 3. With little of the active one's life left, the next is prepared, which publishes it (BX-03).
 4. With less left (BX-04), or when the prepared one itself grows old, it is activated; but not
    before everybody had the time to learn of it.
@@ -22,6 +23,7 @@ _DAY: Final = 86_400
 _MOST_TO_PREPARE: Final = 30 * _DAY
 _MOST_TO_ACTIVATE: Final = 7 * _DAY
 _MOST_TO_SETTLE: Final = 60.0
+_MOST_TO_SPEND: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Timetable:
         """For how many seconds an authority that lives so long is published before it signs."""
         return min(lifetime / 12, _MOST_TO_SETTLE)
 
+    def spent_at(self, active: Slot) -> float:
+        """When nothing of use can be signed any more, a little before issuing would refuse it."""
+        return active.not_after - min(self.lifetime(active) / 8, _MOST_TO_SPEND)
+
     def retire_at(self, old: Slot) -> float:
         """When nothing that the authority signed can be valid, for slow clocks either."""
         return (old.last_expiry or old.not_after) + 1 + self.backdate
@@ -87,7 +93,7 @@ def next_step(keyring: Keyring, timetable: Timetable, now: float) -> Step | None
     active, prepared = keyring.active, keyring.prepared
     if prepared is not None and not is_usable(prepared, now):
         return Retire(prepared)
-    if active is None or not is_usable(active, now):
+    if active is None or not active.not_before <= now < timetable.spent_at(active):
         return Activate(prepared) if prepared else Prepare()
     if prepared is None and now >= timetable.prepare_at(active):
         return Prepare()
@@ -101,7 +107,7 @@ def next_wake(keyring: Keyring, timetable: Timetable, now: float) -> float:
     active, prepared = keyring.active, keyring.prepared
     if active is None or next_step(keyring, timetable, now) is not None:
         return now
-    due = [float(active.not_after), *(timetable.retire_at(slot) for slot in keyring.old)]
+    due = [timetable.spent_at(active), *(timetable.retire_at(slot) for slot in keyring.old)]
     if prepared is None:
         due.append(timetable.prepare_at(active))
     else:

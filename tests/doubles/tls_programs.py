@@ -123,13 +123,14 @@ class Three:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody with the files of a folder, or of `files` if they were laid there by hand."""
+    """Somebody with the files of a folder."""
 
     folder: Path
 
     def context(self) -> ssl.SSLContext:
         """What one set of files makes, whatever happens to the folder meanwhile."""
-        folder = self.folder.resolve()
+        folder = self.folder / "current"
+        folder = (folder if folder.exists() else self.folder).resolve()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(folder / "bundle.pem")

@@ -138,6 +138,21 @@ def test_after_a_long_sleep_a_new_authority_is_made_at_once(tmp_path: Path) -> N
     play(tmp_path, act, ca_ttl="2m")
 
 
+def test_a_server_that_comes_back_in_the_last_moments_signs_at_once(tmp_path: Path) -> None:
+    """Its authority's successor was never prepared, and nothing of use is left of the authority."""
+
+    async def act(built: House) -> None:
+        for left in (12.0, 10.0, 5.5, 1.0, 0.2, 0.0):
+            active = built.world.known.signers.value.keyrings[Use.X509].active
+            assert active is not None
+            built.clock.jump(active.not_after - left - built.clock.now())
+            await rotate_authorities(built.world)
+            identity = await renew_server_identity(built.world)
+            assert identity.authority_id != active.authority_id
+
+    play(tmp_path, act, ca_ttl="2m")
+
+
 def test_a_restart_goes_on_with_the_same_authorities(tmp_path: Path) -> None:
     """Slots and keys are found again; a key that nobody knows is deleted."""
 

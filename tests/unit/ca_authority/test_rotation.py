@@ -84,6 +84,18 @@ def test_an_expired_active_authority_is_replaced_at_once() -> None:
     assert next_step(_ring(_active()).with_prepared(prepared), TIMES, over) == Activate(prepared)
 
 
+@pytest.mark.parametrize(("life", "left"), [(DAY, 20), (12, 1.5)])
+def test_the_last_moments_of_an_authority_are_waited_for_by_nobody(life: int, left: float) -> None:
+    """What it would sign then is of no use, so that its successor does not settle first."""
+    spent = START + life - left
+    prepared = slot("a2", spent - 0.01, life)
+    ring = _ring(_active(life)).with_prepared(prepared)
+    assert next_step(_ring(_active(life)), TIMES, spent) == Prepare()
+    assert next_step(ring, TIMES, spent - 0.01) is None
+    assert next_wake(ring, TIMES, spent - 0.01) == spent
+    assert next_step(ring, TIMES, spent) == Activate(prepared)
+
+
 def test_a_prepared_authority_that_expired_is_dropped() -> None:
     """A prepared one that can never sign leaves the bundle, and another is prepared."""
     spent = slot("a2", START - 2 * DAY)
@@ -132,7 +144,7 @@ def test_an_old_authority_is_retired_when_all_it_signed_has_expired() -> None:
 
 
 def test_there_is_always_a_next_time() -> None:
-    """Whoever sleeps until the next step wakes no later than the active authority ends."""
+    """Whoever sleeps until the next step wakes no later than the active authority is spent."""
     assert next_wake(_ring(_active()), TIMES, START + DAY) == START + DAY
     assert next_wake(_ring(_active(), slot("a2", life=30)), TIMES, START) <= START + 30
 
@@ -185,7 +197,7 @@ class World:
     def issue(self) -> None:
         active = self.ring.active
         assert active is not None
-        assert is_usable(active, self.now)
+        assert active.not_after - self.now > min(self.ca_ttl / 20, 10), "too little to issue from"
         expiry = min(int(self.now) + self.leaf_ttl, active.not_after)
         name = active.authority_id
         self.leaves[name] = max(expiry, self.leaves.get(name, 0))
