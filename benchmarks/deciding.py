@@ -27,14 +27,6 @@ def deciding(bench: Bench) -> dict[str, float]:
         with ruling() as agent:
             for rules in RULES:
                 found |= _with_rules(bench.driver, agent, rules, requests)
-            found |= _measured(
-                f"{RULES[-1]:,} rules, asked again",
-                bench.driver,
-                agent.pid,
-                agent.workload_socket,
-                requests,
-                "-repeat",
-            )
     return found
 
 
@@ -47,11 +39,9 @@ def _with_rules(driver: str, agent: Ruling, rules: int, requests: Path) -> dict[
     return found
 
 
-def _measured(
-    name: str, driver: str, pid: int, socket: str, requests: Path, *flags: str
-) -> dict[str, float]:
+def _measured(name: str, driver: str, pid: int, socket: str, requests: Path) -> dict[str, float]:
     """At the rate, and as fast as they go."""
-    flags = (f"-workload-socket={socket}", f"-requests={requests}", *flags)
+    flags = (f"-workload-socket={socket}", f"-requests={requests}")
     # Every caller once: what a caller's first request makes ready is not measured.
     drive_at(driver, pid, "authorize", *flags, "-count=2000", "-workers=8")
     sign = sign_microseconds()
@@ -66,7 +56,7 @@ def _measured(
         f"{name}, full load: signs": full.microseconds / sign,
         f"{name}, full load: us": full.microseconds,
     }
-    return found | _share(name, full, decides="rule" in name and not flags[2:])
+    return found | _share(name, full, decides="rule" in name)
 
 
 def _share(name: str, load: Load, *, decides: bool) -> dict[str, float]:

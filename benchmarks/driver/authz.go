@@ -46,7 +46,7 @@ func authorize(ctx context.Context, o options) (result, error) {
 	var denied, failed atomic.Int64
 	ask := func(i int, began time.Time) {
 		var answer []byte
-		err := clients[i%len(clients)].Invoke(ctx, check, numbered(requests[i%len(requests)], i, o.repeat), &answer, grpc.ForceCodec(raw{}))
+		err := clients[i%len(clients)].Invoke(ctx, check, numbered(requests[i%len(requests)], i), &answer, grpc.ForceCodec(raw{}))
 		latencies[i] = milliseconds(began)
 		if err != nil {
 			failed.Add(1)
@@ -101,9 +101,9 @@ func load(name string) ([][]byte, error) {
 	return found, nil
 }
 
-func numbered(request []byte, i int, repeat bool) []byte {
+func numbered(request []byte, i int) []byte {
 	place := bytes.Index(request, number)
-	if place < 0 || repeat {
+	if place < 0 {
 		return request
 	}
 	own := bytes.Clone(request)

@@ -325,30 +325,46 @@ def over_all(
 @given(
     rules=st.lists(some_rule, max_size=14),
     identities=some_identities,
-    request=st.builds(
-        Request.read,
-        st.sampled_from(IDS).map(spiffe),
-        st.sampled_from(IDS).map(spiffe),
-        st.sampled_from(METHODS),
-        st.sampled_from(PATHS),
+    requests=st.lists(
+        st.builds(
+            Request.read,
+            st.sampled_from(IDS).map(spiffe),
+            st.sampled_from(IDS).map(spiffe),
+            st.sampled_from(METHODS),
+            st.sampled_from(PATHS),
+        ),
+        min_size=1,
+        max_size=6,
     ),
 )
 def test_the_index_decides_as_cedar_over_all_rules(
     rules: list[dict[str, object]],
     identities: dict[SpiffeId, Has],
-    request: Request,
+    requests: list[Request],
 ) -> None:
-    """Leaving out what cannot match changes no decision, and Cedar decides what the rules say."""
+    """Neither what is left out nor what is remembered changes what Cedar, and the rules, say."""
     read = [
         read_rule(json.dumps({"name": f"{n}", **each}).encode()) for n, each in enumerate(rules)
     ]
     statements = [Statement.of(each) for each in read]
-    (path,) = request.readings
-    found = PolicySet(1, statements, {}, identities).judge(request)
-    assert found == over_all(statements, request, path, identities)
-    matching = [each for each in read if says(each, request, path, identities)]
-    deciding = [each for each in matching if each.effect is Effect.DENY] or matching
-    assert found.by == tuple(each.name for each in deciding)
-    assert found.allowed == (
-        bool(matching) and all(each.effect is Effect.ALLOW for each in matching)
-    )
+    indexed = PolicySet(1, statements, {}, identities)
+    for request in requests:
+        (path,) = request.readings
+        found = indexed.judge(request)
+        assert found == over_all(statements, request, path, identities)
+        matching = [each for each in read if says(each, request, path, identities)]
+        deciding = [each for each in matching if each.effect is Effect.DENY] or matching
+        assert found.by == tuple(each.name for each in deciding)
+        assert found.allowed == (
+            bool(matching) and all(each.effect is Effect.ALLOW for each in matching)
+        )
+
+
+def test_cedar_is_asked_again_about_what_only_it_can_tell_apart() -> None:
+    """A statement may look at the path as it likes, so that its answers are not remembered."""
+    cedar = """permit(principal, action, resource) when { context.path like "/*a" };"""
+    rules = policy_set(rule("below", "/orders", "/payment", paths=["/x/*"]), cedar=cedar)
+    assert rules.judge(call(path="/x/a")).by == ("below", "cedar")
+    assert rules.judge(call(path="/x/b")).by == ("below",)
+    assert rules.judge(call(path="/x/aa")).by == ("below", "cedar")
+    assert rules.judge(call(path="/y")) == Ruling(False, Ground.NO_RULE)
