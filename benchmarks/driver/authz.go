@@ -111,15 +111,22 @@ func numbered(request []byte, i int) []byte {
 	return own
 }
 
-// isDenied looks for the member denied_response.
+// isDenied looks for a status, which is member 1, with a code that is not 0, member 1 of it.
 func isDenied(answer []byte) bool {
 	for len(answer) > 0 {
-		field, _, length := protowire.ConsumeField(answer)
+		field, kind, length := protowire.ConsumeField(answer)
 		if length < 0 {
 			return false
 		}
-		if field == 2 {
-			return true
+		if field == 1 && kind == protowire.BytesType {
+			_, _, n := protowire.ConsumeTag(answer)
+			content, _ := protowire.ConsumeBytes(answer[n:])
+			code, kind, n := protowire.ConsumeTag(content)
+			if n < 0 || code != 1 || kind != protowire.VarintType {
+				return false
+			}
+			value, _ := protowire.ConsumeVarint(content[n:])
+			return value != 0
 		}
 		answer = answer[length:]
 	}

@@ -1,8 +1,9 @@
 """A request as rules see it: who calls whom, with which method, on which path."""
 
 import re
-from dataclasses import dataclass
 from typing import Final, Self
+
+import msgspec
 
 from finial.policy.grounds import Ground
 from finial.policy.path.reading import Readings, read_path
@@ -14,8 +15,7 @@ MAX_METHOD: Final = 64
 _method = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One call; made by `read`, since a path is nothing to be matched as it came.
 
     `caller` is None where nobody proved who calls. `fault` is why no rule can allow it; then there
