@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from agent.access.fair_memory import FairMemory
 from agent.access.reasons import Reason
 from agent.access.verdict import Verdict
 from agent.attestation.attempt import Caller as Process
-from agent.attestation.fair_memory import FairMemory
 from finial.spiffe.identity import SpiffeId
 
 MOST: Final = 512

@@ -8,12 +8,11 @@
    refused on purpose, again and again, pushes out their own.
 """
 
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
-from itertools import islice
 from typing import Final, Protocol
 
 from agent.attestation.attempt import Attempt, Caller
-from agent.attestation.fair_memory import FairMemory
 from finial.explain.evidence import Said
 
 MOST_PROCESSES: Final = 4096
@@ -52,8 +51,9 @@ class Memory:
     ) -> None:
         self._new_id = new_id
         self._most_processes = most_processes
+        self._most_refusals = most_refusals
         self._processes: dict[int, Attempt] = {}
-        self._refusals: FairMemory[int, _Key, Attempt] = FairMemory(most_refusals)
+        self._refusals: OrderedDict[_Key, Attempt] = OrderedDict()
         self._waiting: dict[int, list[float]] = {}
 
     def waits(self, pid: int, now: float) -> None:
@@ -105,16 +105,16 @@ class Memory:
     ) -> Attempt:
         """Remember that a process was told no; only `listed` refusals have an id."""
         key = (caller.pid, caller.started, caller.uid, method, reason)
-        attempt = self._refusals.renew(key)
+        attempt = self._refusals.get(key)
         if attempt is not None:
             attempt.count += 1
             attempt.last_at, attempt.said, attempt.asked_for = now, said, asked_for
+            self._refusals.move_to_end(key)
         else:
             attempt = Attempt(caller, method, said, now, now, reason=reason, remedy=remedy)
             attempt.asked_for = asked_for
             if listed:
-                attempt.refusal = self._new_id()
-                self._refusals.add(caller.uid, key, attempt)
+                self._list(key, attempt)
         before = self._processes.get(caller.pid)
         if before is not None and not before.reason and before.caller.uid == caller.uid:
             attempt.served_until, attempt.granted = before.last_at, before.granted
@@ -127,15 +127,18 @@ class Memory:
         known = self._processes.get(pid)
         if known is not None:
             return known
-        return next((each for each in self._refusals if each.caller.pid == pid), None)
+        return next(
+            (each for each in reversed(self._refusals.values()) if each.caller.pid == pid), None
+        )
 
     def of_refusal(self, refusal: str) -> Attempt | None:
         """The attempt that was refused under that id."""
-        return next((each for each in self._refusals if each.refusal == refusal), None)
+        return next((each for each in self._refusals.values() if each.refusal == refusal), None)
 
     def refusals(self, limit: int) -> list[Attempt]:
         """The newest refusals, the newest first."""
-        return list(islice(self._refusals, limit))
+        newest = list(reversed(self._refusals.values()))
+        return newest[:limit]
 
     def _keep(self, attempt: Attempt) -> None:
         pid = attempt.caller.pid
@@ -143,3 +146,12 @@ class Memory:
         if len(self._processes) >= self._most_processes:
             del self._processes[next(iter(self._processes))]
         self._processes[pid] = attempt
+
+    def _list(self, key: _Key, attempt: Attempt) -> None:
+        attempt.refusal = self._new_id()
+        if len(self._refusals) >= self._most_refusals:
+            [(most, _)] = Counter(each.caller.uid for each in self._refusals.values()).most_common(
+                1
+            )
+            del self._refusals[next(k for k, a in self._refusals.items() if a.caller.uid == most)]
+        self._refusals[key] = attempt

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.attestation.fair_memory import FairMemory
+from agent.access.fair_memory import FairMemory
 
 Acts = list[tuple[str, int]]
 
