@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from finial.policy.decision import Mode
-from finial.spiffe.refusal import Kind
 from tests.doubles.access import (
     CHARGE,
     ORDERS,
@@ -28,7 +26,7 @@ from tests.doubles.running_agent import (
     Scene,
     until,
 )
-from tests.flows.agent_scenes import ME, play, refused
+from tests.flows.agent_scenes import ME, play
 from tests.flows.deciding_scenes import deciding, learn
 
 
@@ -283,20 +281,6 @@ def test_the_operator_may_want_no_header() -> None:
         assert reason_of(answer) == "ok"
         assert not answer.ok_response.headers
         assert not answer.ok_response.headers_to_remove
-
-    play(act)
-
-
-def test_entries_have_to_be_known_first() -> None:
-    """Before the first comparison nobody can be told from a stranger: Unavailable."""
-
-    async def act(played: Scene) -> None:
-        async with deciding(played) as agent:
-            holdings = agent.parts.tasks.holdings
-            holdings.set(replace(holdings.value, synced=False))
-            agent.parts.access.deciding.proxies._known.clear()
-            told = await refused(ask(agent, question()))
-        assert told.kind is Kind.UNAVAILABLE
 
     play(act)
 
