@@ -75,9 +75,7 @@ class UnixAttestor:
     async def attest(self, process: Process, deadline: float) -> Finding:
         """Look at a process until `deadline` (monotonic seconds)."""
         try:
-            program = (
-                await self._programs.find(process.proc, deadline) if self._programs else _NOT_ASKED
-            )
+            program = await self._programs.find(process, deadline) if self._programs else _NOT_ASKED
             # After the program: one that runs set-uid since connecting is seen to do so now.
             found = Credentials.read(process.proc)
         except TooLarge as error:
