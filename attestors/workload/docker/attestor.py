@@ -134,7 +134,8 @@ class DockerAttestor:
                 return known
             raise
         if isinstance(finding, Attested):
-            return self._memory.keep(key, finding, self._clock.monotonic())
+            container = dict(finding.facts)["container"]
+            return self._memory.keep(key, container, finding, self._clock.monotonic())
         return finding
 
     def _by_cgroup(
