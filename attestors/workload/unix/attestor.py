@@ -44,7 +44,8 @@ class Settings:
 
     `discover_workload_path` gives `unix:path` and `unix:sha256`; it is on here and off in SPIRE.
     `workload_size_limit` is in bytes: a larger program is not attested at all; 0 is no limit, and
-    below 0 nothing is hashed. `discover_cgroup` gives `unix:cgroup`, which SPIRE has not.
+    below 0 nothing is hashed; a program that cannot be read within 10 seconds has no hash either.
+    `discover_cgroup` gives `unix:cgroup`, which SPIRE has not.
     """
 
     discover_workload_path: bool = True

@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from attestors.container import namespaces
+from finial.runtime.clock import Clock
 
 CHUNK: Final = 1024 * 1024
+READ_WITHIN: Final = 10.0
+"""Seconds for one file: of holes, anybody makes a program of terabytes that takes no room."""
 _MOUNT_ID: Final = b"mnt_id:"
 _MAX_BYTES: Final = 4096
 
@@ -93,10 +96,10 @@ def identify(proc: str, link: str) -> Program:
         return _compared(running, link)
 
 
-def content_hash(proc: str, limit: int) -> tuple[FileKey, str]:
+def content_hash(proc: str, limit: int, clock: Clock) -> tuple[FileKey, str]:
     """Hash the running file; the key is that of what was read. `limit` is in bytes, 0 for none.
 
-    Raises: TooLarge, OSError, as UsersOwn.
+    Raises: TooLarge, OSError, as UsersOwn and TimeoutError.
     """
     with _opened(proc) as running:
         _judge_mount(proc, running)
@@ -105,8 +108,11 @@ def content_hash(proc: str, limit: int) -> tuple[FileKey, str]:
         before = FileKey.of(os.fstat(descriptor))
         judge_size(before, limit)
         digest = hashlib.sha256()
+        until = clock.monotonic() + READ_WITHIN
         while chunk := file.read(CHUNK):
             digest.update(chunk)
+            if clock.monotonic() > until:
+                raise TimeoutError
         if FileKey.of(os.fstat(descriptor)) != before:
             raise OSError("the file changed while it was read")
     return before, digest.hexdigest()

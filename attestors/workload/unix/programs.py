@@ -47,16 +47,26 @@ class Programs:
         """
         try:
             program, whose = await self._identify(process, deadline)
-            digest = await self._hash(process.proc, program.key, whose, deadline)
+            digest, unhashed = await self._hashed(process.proc, program.key, whose, deadline)
         except TimeoutError:
             return Found(remarks=("it took too long to look at the program",))
         except OSError as error:
             fault = error.strerror or str(error)
             return Found(remarks=(f"the program cannot be looked at: {fault}",))
         values = (program.path and f"path:{program.path}", digest and f"sha256:{digest}")
-        unhashed = "no unix:sha256: the setting workload_size_limit is below 0"
-        remarks = (program.remark, "" if self._limit >= 0 else unhashed)
+        remarks = (program.remark, unhashed)
         return Found(tuple(filter(None, values)), tuple(filter(None, remarks)))
+
+    async def _hashed(
+        self, proc: str, key: FileKey, whose: int | None, deadline: float
+    ) -> tuple[str, str]:
+        """Return the hash, or an empty text and why there is none."""
+        if self._limit < 0:
+            return "", "no unix:sha256: the setting workload_size_limit is below 0"
+        try:
+            return await self._hash(proc, key, whose, deadline), ""
+        except TimeoutError:
+            return "", "no unix:sha256: it takes too long to read the program"
 
     async def _identify(self, process: Process, deadline: float) -> tuple[Program, int | None]:
         """Return the program, and whose threads look at it: nobody's own if it is the system's."""
@@ -68,8 +78,6 @@ class Programs:
         return await self._threads.run(process.uid, look, deadline), process.uid
 
     async def _hash(self, proc: str, key: FileKey, whose: int | None, deadline: float) -> str:
-        if self._limit < 0:
-            return ""
         executable.judge_size(key, self._limit)
         running = self._hashing.get(key)
         if running is not None:
@@ -103,8 +111,8 @@ class Programs:
         return reading
 
     async def _read(self, proc: str, whose: int | None, deadline: float) -> tuple[FileKey, str]:
-        """Read the file to its end, also if nobody waits any more: the next one will be glad."""
-        look = partial(executable.content_hash, proc, self._limit)
+        """Go on reading also if nobody waits any more: the next one will be glad."""
+        look = partial(executable.content_hash, proc, self._limit, self._clock)
         return await (await self._threads.start(whose, look, deadline))
 
     def _remember(self, key: FileKey, digest: str) -> None:

@@ -14,7 +14,7 @@ from finial.runtime.clock import Clock
 T = TypeVar("T")
 
 THREADS: Final = 16
-PER_USER: Final = 4
+PER_USER: Final = 2
 
 
 class Threads:

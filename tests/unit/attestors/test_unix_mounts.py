@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from attestors.contract import Attested, Process
 from attestors.workload.unix import Settings, create, executable
+from attestors.workload.unix.programs import Found, Programs
 from attestors.workload.unix.threads import PER_USER, Threads
 from finial.runtime.clock import SystemClock
 
@@ -36,6 +38,13 @@ def start() -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+class Hasty(SystemClock):
+    """For which hours pass in a second."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() * 10_000
 
 
 def attested(process: Process) -> Attested:
@@ -90,6 +99,22 @@ def test_only_the_systems_programs_are_looked_at_at_once(start: Start, tmp_path:
     assert found.path == link
     assert executable.identify_at_once(process.proc, link, ()) is None
     assert executable.identify_at_once(process.proc, str(tmp_path / "sh"), mounts) is None
+
+
+def test_a_program_without_end_is_not_read_to_its_end(start: Start, tmp_path: Path) -> None:
+    """Of holes, anybody makes a program of terabytes; reading it would never let the agent end."""
+    program = tmp_path / "prog"
+    shutil.copy("/bin/sh", program)
+    os.truncate(program, 2**40)
+    process = start(str(program), "-c", "echo here; read end")
+
+    async def whole() -> Found:
+        clock = Hasty()
+        return await Programs(0, clock).find(process, clock.monotonic() + 1e6)
+
+    found = asyncio.run(whole())
+    assert found.values == (f"path:{program}",)
+    assert found.remarks == ("no unix:sha256: it takes too long to read the program",)
 
 
 def test_whoever_hangs_threads_hangs_their_own() -> None:
