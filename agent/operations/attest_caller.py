@@ -26,6 +26,7 @@ from finial.spiffe.selector import Selector
 
 GRACE: Final = 0.5
 MAX_KNOWN: Final = 1024
+_LATE: Final = Failed(Kind.TIMEOUT, "it took too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class CallerAttestation:
         if len(self._attestors) > 1:
             return self._joined(await self._side_by_side(process, deadline))
         [attestor] = self._attestors
-        finding = await attestor.attest(process, deadline)
+        finding = await self._alone(attestor, process, deadline)
         if isinstance(finding, Attested):
             return self._same(finding)
         return self._joined([finding])
@@ -138,6 +139,15 @@ class CallerAttestation:
         for name in findings.failures:
             if name in self._required:
                 raise unattested(f"{name} failed, and is required", findings.said)
+
+    async def _alone(
+        self, attestor: WorkloadAttestor, process: Process, deadline: float
+    ) -> Finding:
+        try:
+            async with asyncio.timeout(self._timeout + GRACE):
+                return await attestor.attest(process, deadline)
+        except TimeoutError:
+            return _LATE
 
     async def _side_by_side(self, process: Process, deadline: float) -> list[Finding]:
         tasks = [asyncio.ensure_future(a.attest(process, deadline)) for a in self._attestors]
@@ -202,5 +212,5 @@ def _said(attestor: WorkloadAttestor, finding: Finding) -> Said:
 
 def _finding(task: "asyncio.Future[Finding]") -> Finding:
     if not task.done():
-        return Failed(Kind.TIMEOUT, "it took too long")
+        return _LATE
     return task.result()
