@@ -6,6 +6,7 @@ from typing import Final
 
 from agent.attestation.reading import Reading
 from agent.cache.entitlement import Entitlement
+from finial.blocks import SubjectKind
 from finial.explain.compare import Cause
 from finial.explain.evidence import DENIED
 from finial.explain.explanation import Fix
@@ -100,9 +101,12 @@ def _matching(reading: Reading) -> Iterator[Fix]:
 
 def _unblocking(reading: Reading) -> Iterator[Fix]:
     for block in dict.fromkeys(state.block for _, state in reading.matches if state.block):
+        subject = block.subject
+        if block.kind is SubjectKind.SELECTOR:
+            subject = reading.evidence.hiding.shown_text(subject)
         yield Fix(
-            what=f"unblock {block.subject or 'this agent'}, if the reason for it is over",
-            command=f"finial unblock {shlex.quote(block.id or block.subject)}",
+            what=f"unblock {subject or 'this agent'}, if the reason for it is over",
+            command=f"finial unblock {shlex.quote(block.id or subject)}",
         )
 
 

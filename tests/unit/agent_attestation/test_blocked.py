@@ -13,6 +13,7 @@ from tests.doubles.attempts import AGENT, NO_ENTRY, UNIX, attempt, judge_advice,
 from tests.doubles.blocked import LEAKED, blocks
 from tests.doubles.clock import NOW
 from tests.doubles.entitlements import entitlement
+from tests.doubles.evidence import attested
 
 WEB = entitlement("web", "unix:uid:1000")
 DB = entitlement("db", "unix:gid:100", created_at=1)
@@ -106,3 +107,17 @@ def test_a_workload_learns_nothing_of_the_block() -> None:
     text = told.encoded().decode()
     assert LEAKED.reason not in text
     assert '"b1"' not in text
+
+
+def test_a_blocked_variable_is_named_without_its_value() -> None:
+    """The advice to unblock a selector shows no value of an environment variable."""
+    secret = "docker:env:TOKEN=s3cret"
+    said = (attested("docker", "env:TOKEN=s3cret"),)
+    block = Block("b1", SubjectKind.SELECTOR, secret, "leaked", int(NOW) - 60)
+    entry = entitlement("web", secret)
+    read = under(reading(entry, of=attempt(*said)), blocks(block=block, selectors=secret))
+    told = explain(read.attempt, read.situation)
+    assert "unblock docker:env:TOKEN=(hidden), if the reason for it is over" in [
+        each.what for each in told.fixes
+    ]
+    assert b"s3cret" not in told.encoded()
