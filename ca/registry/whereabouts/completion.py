@@ -1,6 +1,5 @@
 """An agent's explanation is completed by what only the server knows: the entries of others."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,7 @@ from ca.registry.whereabouts.survey import Sighting
 from finial.explain.checkup import span
 from finial.explain.evidence import Evidence
 from finial.explain.explanation import Elsewhere, Explanation, Fix, Outcome
+from finial.explain.shell import join, quote
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.well_known import is_agent, server_id
 
@@ -133,8 +133,8 @@ class Completion:
         return not self._registry.entries.granting(parent)
 
     def _move(self, entry: Entry) -> str:
-        agent = shlex.quote(str(self._position.agent.id))
-        return f"finial entry update {shlex.quote(entry.id)} --parent {agent}"
+        agent = quote(str(self._position.agent.id))
+        return f"finial entry update {quote(entry.id)} --parent {agent}"
 
     def _alias(self, entry: Entry) -> Iterator[Fix]:
         """Have the node described by the alias that the entry is below."""
@@ -143,13 +143,13 @@ class Completion:
         node = self._position.agent
         if node.selectors:
             parent, selectors = str(server_id(node.id.trust_domain)), node.selectors
-            asked = " ".join(f"--selector {shlex.quote(str(each))}" for each in selectors)
+            asked = " ".join(f"--selector {quote(str(each))}" for each in selectors)
         else:
-            parent, asked = str(node.id), f"--selector {shlex.quote(f'spiffe_id:{node.id}')}"
+            parent, asked = str(node.id), f"--selector {quote(f'spiffe_id:{node.id}')}"
         yield Fix(
             what=f"or let this node be {entry.parent_id}, which gives it all entries below",
-            command=f"finial entry create {shlex.quote(str(entry.parent_id))} "
-            f"--parent {shlex.quote(parent)} {asked}",
+            command=f"finial entry create {quote(str(entry.parent_id))} "
+            f"--parent {quote(parent)} {asked}",
         )
 
     def _create(self, entry: Entry, parent: str) -> str:
@@ -160,7 +160,7 @@ class Completion:
         words = ["finial", "entry", "create", str(entry.spiffe_id), "--parent", parent]
         for selector in entry.selectors:
             words += ["--selector", str(selector)]
-        return shlex.join([*words, *_options(entry)])
+        return join([*words, *_options(entry)])
 
 
 def _options(entry: Entry) -> Iterator[str]:
