@@ -1,5 +1,6 @@
 """An agent's explanation is completed by what only the server knows: the entries of others."""
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -105,7 +106,7 @@ class Completion:
             yield Fix(what="wait a moment and ask again")
         elif sighting.gone is not None:
             yield Fix(
-                what=f"register {entry.spiffe_id} again, if it should still be there",
+                what=f"register {entry.spiffe_id} again, if it should still {_powers(entry)}be there",
                 command=self._create(entry, str(entry.parent_id)),
             )
         else:
@@ -119,7 +120,7 @@ class Completion:
             yield from self._alias(entry)
             return
         create = self._create(entry, str(self._position.agent.id))
-        what = f"register {entry.spiffe_id} for this agent too, if it may run there"
+        what = f"register {entry.spiffe_id} for this agent too, if it may {_powers(entry)}run there"
         yield Fix(what=what, command=create)
         if is_agent(entry.parent_id) and self._registry.is_away(entry.parent_id):
             what = "or give the entry to this agent, if the other one does not come back"
@@ -160,11 +161,20 @@ class Completion:
         words = ["finial", "entry", "create", str(entry.spiffe_id), "--parent", parent]
         for selector in entry.selectors:
             words += ["--selector", str(selector)]
-        return join([*words, *_options(entry)])
+        return join([*words, *_options(entry, self._position.now)])
 
 
-def _options(entry: Entry) -> Iterator[str]:
-    """The options that give another entry the same lifetimes, names and switches."""
+def _powers(entry: Entry) -> str:
+    """What else whoever has the entry may do, which nobody should give away unawares."""
+    powers = ("administer the server", entry.admin), ("issue SVIDs as a server", entry.downstream)
+    return "".join(f"{power} and " for power, given in powers if given)
+
+
+def _options(entry: Entry, now: float) -> Iterator[str]:
+    """The options that give another entry the same end, lifetimes, names and switches."""
+    if entry.expires_at > now:
+        end = dt.datetime.fromtimestamp(entry.expires_at, dt.UTC)
+        yield from ("--expires-at", f"{end:%Y-%m-%dT%H:%M:%SZ}")
     for option, number in (
         ("--x509-svid-ttl", entry.x509_svid_ttl),
         ("--jwt-svid-ttl", entry.jwt_svid_ttl),
