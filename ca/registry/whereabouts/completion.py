@@ -66,13 +66,21 @@ class Completion:
         )
 
     def _forgotten(self, explanation: Explanation) -> Iterator[str]:
-        """Entries that the agent still serves and that are no more."""
+        """Entries that the agent still serves and that are no more, or should be."""
+        now = self._position.now
         for report in explanation.matches:
-            if self._registry.entries.get(report.id) is None:
+            entry, named = (
+                self._registry.entries.get(report.id),
+                f"{report.id} for {report.spiffe_id}",
+            )
+            if entry is None:
                 yield (
-                    f"the entry {report.id} for {report.spiffe_id} is deleted on the server, and "
-                    "this agent has not applied that yet"
+                    f"the entry {named} is deleted on the server, and this agent has not applied "
+                    "that yet"
                 )
+            elif 0 < entry.expires_at <= now:
+                ago = span(now - entry.expires_at)
+                yield f"the entry {named} expired {ago} ago, and is deleted within some minutes"
 
     def _why(self, sighting: Sighting) -> str:
         if sighting.gone is not None:
@@ -105,8 +113,9 @@ class Completion:
         if sighting.coming:
             yield Fix(what="wait a moment and ask again")
         elif sighting.gone is not None:
+            be_there = f"{_powers(entry)}be there"
             yield Fix(
-                what=f"register {entry.spiffe_id} again, if it should still {_powers(entry)}be there",
+                what=f"register {entry.spiffe_id} again, if it should still {be_there}",
                 command=self._create(entry, str(entry.parent_id)),
             )
         else:

@@ -243,3 +243,14 @@ def test_among_very_many_only_the_promising_are_compared() -> None:
         for n in range(surveying.FEW_ENTRIES)
     ]
     assert [each.entry.id for each in completed(near, met, *others).elsewhere] == ["met"]
+
+
+def test_an_entry_that_has_expired_and_is_served_still_is_said_to_end() -> None:
+    """Between its end and its deletion an agent serves it, which nobody should wonder about."""
+    over = entry("over", expires_at=int(NOW) - 70)
+    report = EntryReport(id="over", spiffe_id="spiffe://example.org/over")
+    found = completed(over, own=("over",), matches=(report,), outcome=Outcome.SERVED)
+    assert found.causes[0] == (
+        "the entry over for spiffe://example.org/over expired 1 min 10 s ago, and is deleted within "
+        "some minutes"
+    )
