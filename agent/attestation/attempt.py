@@ -10,6 +10,10 @@ BLOCKED: Final = "no identity issued: the identity of the process is blocked"
 """All that a caller is told of a block; why, since when and by which is for operators."""
 
 
+NO_ENTRY: Final = "no identity issued: no entry of this agent matches the process"
+"""What a caller is told whom no entry names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The process as the kernel recorded it when it connected.

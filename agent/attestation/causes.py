@@ -167,7 +167,7 @@ def _lacking(near: Near[Entitlement], reading: Reading) -> str:
 def _cut_off(reading: Reading) -> Iterator[str]:
     situation = reading.situation
     trouble = situation.cut_off
-    if trouble is None:
+    if trouble is None or (situation.holdings.lockout is not None and reading.matches):
         return
     since = span(situation.now - trouble.since)
     yield (

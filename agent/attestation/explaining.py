@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from agent.attestation.attempt import Attempt
+from agent.attestation.attempt import BLOCKED, NO_ENTRY, Attempt
 from agent.attestation.causes import causes
 from agent.attestation.fixes import fixes
 from agent.attestation.reading import Reading
@@ -85,7 +85,7 @@ def for_itself(attempt: Attempt, situation: Situation, last: Attempt | None) -> 
         outcome=_foreseen(reading),
         first_at=attempt.first_at,
         last_at=attempt.last_at,
-        reason="" if told is None else told.reason,
+        reason=_foretold(reading) if told is None else told.reason,
         refusal="" if told is None else told.refusal,
         attestors=tuple(
             AttestorReport(name=each.name, status=each.status, selectors=each.selectors)
@@ -96,6 +96,15 @@ def for_itself(attempt: Attempt, situation: Situation, last: Attempt | None) -> 
         ),
         shortened=len(reading.matches) > MOST_ENTRIES,
     )
+
+
+def _foretold(reading: Reading) -> str:
+    """What a process that was not refused yet would be told."""
+    if reading.attempt.reason or reading.would_be_served:
+        return reading.attempt.reason
+    if any(state.block for _, state in reading.matches):
+        return BLOCKED
+    return NO_ENTRY if reading.situation.holdings.synced and not reading.matches else ""
 
 
 def _foreseen(reading: Reading) -> Outcome:

@@ -5,7 +5,7 @@ from typing import Final
 
 from agent.attestation.bringing_together import Alternative, bring_together
 from agent.attestation.reading import Reading
-from finial.blocks import SubjectKind
+from finial.blocks import Block, SubjectKind
 from finial.explain.evidence import DENIED
 from finial.explain.explanation import Fix
 from finial.explain.shell import quote
@@ -38,7 +38,10 @@ def fixes(reading: Reading) -> tuple[Fix, ...]:
 
 def _agent(reading: Reading) -> Iterator[Fix]:
     situation = reading.situation
-    if not situation.holdings.synced or situation.cut_off is not None:
+    if situation.holdings.lockout is not None:
+        # The server is there, and speaks with this agent again when it is unblocked.
+        yield _unblock(situation.holdings.lockout, reading)
+    elif not situation.holdings.synced or situation.cut_off is not None:
         what = f"see that the server runs and that this node reaches {situation.server}"
         yield Fix(what=what, command=DOCTOR)
 
@@ -93,13 +96,17 @@ def _matching(reading: Reading) -> Iterator[Fix]:
 
 def _unblocking(reading: Reading) -> Iterator[Fix]:
     for block in dict.fromkeys(state.block for _, state in reading.matches if state.block):
-        subject = block.subject
-        if block.kind is SubjectKind.SELECTOR:
-            subject = reading.evidence.hiding.shown_text(subject)
-        yield Fix(
-            what=f"unblock {subject or 'this agent'}, if the reason for it is over",
-            command=f"finial unblock {quote(block.id or subject)}",
-        )
+        yield _unblock(block, reading)
+
+
+def _unblock(block: Block, reading: Reading) -> Fix:
+    subject = block.subject
+    if block.kind is SubjectKind.SELECTOR:
+        subject = reading.evidence.hiding.shown_text(subject)
+    return Fix(
+        what=f"unblock {subject or 'this agent'}, if the reason for it is over",
+        command=f"finial unblock {quote(block.id or subject)}",
+    )
 
 
 def _unmatched(reading: Reading) -> Iterator[Alternative]:

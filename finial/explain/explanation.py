@@ -126,9 +126,11 @@ class Explanation(Document, frozen=True):
 
     def encoded(self) -> bytes:
         """Write the document as JSON, shortened where it would be longer than may be read."""
-        document, fewer = msgspec.json.encode(self), iter(_FEWER)
-        while len(document) > MAX_DOCUMENT:
-            short = _shortened(msgspec.to_builtins(self), next(fewer, 1))
+        document = msgspec.json.encode(self)
+        for few in _FEWER:
+            if len(document) <= MAX_DOCUMENT:
+                break
+            short = _shortened(msgspec.to_builtins(self), few)
             document = msgspec.json.encode({**short, "shortened": True})
         return document
 

@@ -20,7 +20,9 @@ _SIGNS_OF_TIME: Final = ("not yet valid", "has expired")
 """How OpenSSL says that a certificate's time is not now."""
 
 
-def judge_server(link: Link, address: str, poll: float, now: float, *, synced: bool) -> Diagnosis:
+def judge_server(
+    link: Link, address: str, poll: float, now: float, *, synced: bool, locked_out: bool = False
+) -> Diagnosis:
     """Whether the server is followed, or at least asked; `poll` is how often, in seconds."""
     since = f"compared {span(now - link.last_sync)} ago" if link.last_sync else "not compared yet"
     if link.connected:
@@ -38,15 +40,17 @@ def judge_server(link: Link, address: str, poll: float, now: float, *, synced: b
     trouble = link.troubles.get(STREAM)
     why = f": {link.fault.detail}" if link.fault is not None else ""
     away = f"is away for {span(now - trouble.since)}" if trouble is not None else "is away"
-    held = (
-        f"what is held is served; entries and bundles were {since}"
-        if synced
-        else "entries were never known, so that no workload is answered"
-    )
+    held = "entries were never known, so that no workload is answered"
+    if locked_out:
+        held = "this agent is blocked, so that nobody is served"
+    elif synced:
+        held = f"what is held is served; entries and bundles were {since}"
     return failed(
         SERVER,
         f"{address} {away}{why}; {held}",
-        f"see that the server runs and that this node reaches {address}",
+        "on the server: finial unblock, if the reason for it is over"
+        if locked_out
+        else f"see that the server runs and that this node reaches {address}",
     )
 
 

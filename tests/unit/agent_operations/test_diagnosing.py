@@ -133,6 +133,9 @@ def test_a_server_that_is_followed_polled_or_away() -> None:
     away = Link(fault=Refusal(Kind.UNAVAILABLE, "refused"))
     assert says(judged(away, synced=False), Health.FAILED, "entries were never known")
     assert says(judged(Link(last_sync=NOW)), Health.FAILED, "what is held is served")
+    blocked = judge_server(away, "ca:8081", 5.0, NOW, synced=True, locked_out=True)
+    assert says(blocked, Health.FAILED, "nobody is served")
+    assert "finial unblock" in blocked.remedy
 
 
 def test_the_nearest_heartbeat_tells_the_servers_clock() -> None:
