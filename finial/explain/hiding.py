@@ -71,7 +71,7 @@ class Hiding:
 
     def is_secret(self, selector: Selector) -> bool:
         """Whether the selector's value must not be shown."""
-        form = _SEPARATOR.split(selector.value, 1)[0]
+        form = form_name(selector.value)
         known = self._known.get(selector.type)
         secret = self._secret.get(selector.type, _NONE)
         if known is not None and form in known:
@@ -101,6 +101,14 @@ class Hiding:
 
 BY_NAME_ALONE: Final = Hiding({})
 """For what knows no grammars: whatever is named like an environment is hidden."""
+
+
+def form_name(value: str) -> str:
+    """Name the form of a selector's value: whatever stands before its first colon or equals sign.
+
+    Behind an equals sign in the place of the colon there may be a secret as well.
+    """
+    return _SEPARATOR.split(value, 1)[0]
 
 
 def is_hidden(text: str) -> bool:
