@@ -31,6 +31,14 @@ def judge_server(
         if trouble is not None:
             failing = f"comparing them fails for {span(now - trouble.since)}: {trouble.detail}"
             return failed(SERVER, f"{detail}; {failing}", "on the server: finial doctor")
+        silence = link.server_clock.silence(now)
+        if silence:
+            return warning(
+                SERVER,
+                f"{address} has said nothing for {span(silence)}, not even the time; entries and "
+                f"bundles were {since}",
+                "see that the server is not overloaded or stopped, and that this node reaches it",
+            )
         return ok(SERVER, detail) if link.last_sync else warning(SERVER, detail)
     if link.fault is not None and link.fault.kind is Kind.UNIMPLEMENTED:
         detail = f"{address} has no stream of changes and is polled; entries were {since}"
@@ -75,9 +83,12 @@ def judge_own_svid(standing: Standing, agent: SpiffeId | None, now: float) -> Di
     """Whether we are who we were, and for how long."""
     svid = standing.svid
     if standing.phase is not Phase.ATTESTED or svid is None:
-        detail = f"this agent is {standing.phase.value}"
+        detail = f"this agent {standing.phase.words}"
         if standing.phase is Phase.UNATTESTED:
             return failed(OWN_SVID, f"{detail}: no server has accepted it yet", "see its log")
+        if standing.phase is Phase.MUST_REATTEST:
+            when = "it does so by itself when its server answers: see its log for what keeps it"
+            return failed(OWN_SVID, detail, when)
         return failed(OWN_SVID, detail, remedy(standing.phase, agent))
     begin = x509_certificate.not_before(x509_certificate.read(svid.chain[0]))
     if begin > now:
