@@ -22,16 +22,18 @@ Alternative = tuple[Fix, ...]
 """What has to be done together."""
 
 _NOBODYS: Final = frozenset({Cause.UNKNOWN_FORM, Cause.UNKNOWN_TYPE, Cause.IMPOSSIBLE})
-_THE_PROCESS: Final = frozenset(
-    {
-        Cause.ANOTHER_VALUE,
-        Cause.ANOTHER_NAME,
-        Cause.ANOTHER_KEY,
-        Cause.NOTHING_LIKE_IT,
-        Cause.NOT_APPLICABLE,
-        Cause.HIDDEN,
-    }
+_OTHER: Final = frozenset(
+    {Cause.ANOTHER_VALUE, Cause.ANOTHER_KEY, Cause.NOTHING_LIKE_IT, Cause.NOT_APPLICABLE}
 )
+_THE_PROCESS: Final = _OTHER | {Cause.ANOTHER_NAME, Cause.HIDDEN}
+
+
+def is_somebody_elses(near: Near[Entitlement]) -> bool:
+    """Whether an entry is hardly meant for the process: all that it wants was found to be other.
+
+    Nobody is to be advised first to run a program as root, because some entry asks for that.
+    """
+    return not near.is_meant and all(gap.cause in _OTHER for gap in near.gaps)
 
 
 def bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Alternative]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from agent.attestation.bringing_together import Alternative, bring_together
+from agent.attestation.bringing_together import Alternative, bring_together, is_somebody_elses
 from agent.attestation.reading import Reading
 from finial.blocks import Block, SubjectKind
 from finial.explain.evidence import DENIED
@@ -111,17 +111,19 @@ def _unblock(block: Block, reading: Reading) -> Fix:
 
 def _unmatched(reading: Reading) -> Iterator[Alternative]:
     near = reading.near[0] if reading.near else None
-    if near is None or near.distance >= _HOPELESS:
-        yield (_register(reading),)
     if near is None:
+        yield (_register(reading),)
         return
+    hopeless = near.distance >= _HOPELESS or is_somebody_elses(near)
+    if hopeless:
+        yield (_register(reading),)
     if near.gaps:
         yield from bring_together(near, reading)
     else:  # its selectors are all there, and it is for stores
         what = f"let workloads have the entry for {near.entry.spiffe_id}, if no store needs it"
         command = f"finial entry update {quote(near.entry.id)} --no-store-svid"
         yield (Fix(what=what, command=command),)
-    if near.distance < _HOPELESS:
+    if not hopeless:
         yield (_register(reading),)
 
 

@@ -78,3 +78,10 @@ def test_a_correction_alone_is_not_enough_where_more_is_missing() -> None:
         ["correct", "the"],
         ["and", "start"],
     ]
+
+
+def test_nobody_is_first_told_to_run_as_root() -> None:
+    """An entry of which nothing is met and nothing alike was found is more likely another's."""
+    told = [each.what for each in fixes(reading(entitlement("admin", "unix:uid:0")))]
+    assert told[0].startswith("register an entry for it")
+    assert told[1].startswith("or start the process so that it has unix:uid:0, if it is to be")

@@ -117,9 +117,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "'/opt/postgres/bin/postgres'"
         ],
         [
-            "start the process so that it has unix:path:/opt/postgres/bin/postgres, if it is to "
-            "be spiffe://example.org/db",
             REGISTER,
+            "or start the process so that it has unix:path:/opt/postgres/bin/postgres, if it is to "
+            "be spiffe://example.org/db",
         ],
     ),
     "a secret that differs": (
@@ -234,9 +234,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "'1000', not '1001'",
         ],
         [
-            "start the process so that it has unix:uid:1001, if it is to be "
-            "spiffe://example.org/web",
             REGISTER,
+            "or start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
         ],
     ),
     "only entries without selectors": (

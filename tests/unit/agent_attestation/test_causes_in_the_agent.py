@@ -215,9 +215,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
         ],
         [
             "finial doctor",
-            "start the process so that it has unix:uid:1001, if it is to be "
-            "spiffe://example.org/web",
             REGISTER,
+            "or start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
         ],
     ),
     "an agent that is cut off, and an entry that is nearly met": (
