@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.attestation.attempt import BLOCKED
+from agent.attestation.attempt import BLOCKED, NO_ENTRY
 from agent.cache.view import Withheld
 from attestors.contract import Attested, Failed, Finding, NotApplicable, Process, WorkloadAttestor
 from finial.explain.evidence import ATTESTED, DENIED, FAILED, NOT_APPLICABLE, Said
@@ -24,6 +24,7 @@ from finial.runtime.peer import KernelPeer, PeerGone
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
 
+NO_SUCH_ID: Final = "no identity issued: none of the SPIFFE ID that the process asked for"
 GRACE: Final = 0.5
 MAX_KNOWN: Final = 1024
 _LATE: Final = Failed(Kind.TIMEOUT, "it took too long")
@@ -47,12 +48,7 @@ class Findings:
             return Unserved(Kind.DENIED, BLOCKED, self.said, asked_for, withheld[0].block.id)
         if self.failures:
             return unattested(f"{' and '.join(self.failures)} failed", self.said)
-        why = (
-            "none of the SPIFFE ID that the process asked for"
-            if asked_for
-            else "no entry of this agent matches the process"
-        )
-        return Unserved(Kind.DENIED, f"no identity issued: {why}", self.said, asked_for)
+        return Unserved(Kind.DENIED, NO_SUCH_ID if asked_for else NO_ENTRY, self.said, asked_for)
 
 
 class Unserved(Refusal):

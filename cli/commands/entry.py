@@ -106,7 +106,7 @@ def create(
     if for_pid is not None:
         found = _simulated(place, agent, for_pid)
         if not selectors and not choices:
-            _propose(found, for_pid, output)
+            _propose(found, for_pid, output, agent or "")
             return
         selectors, parent = _chosen(found, choices, selectors), parent or found.agent_id
     if bool(spiffe_id) == bool(named):
@@ -280,10 +280,10 @@ def _simulated(place: Place, agent: str | None, pid: int) -> Any:
     return ask_server(place, agent, Asked(pid=pid, simulated=True))
 
 
-def _propose(found: Any, pid: int, output: str) -> None:
+def _propose(found: Any, pid: int, output: str, agent: str) -> None:
     from cli.explaining.proposing import propose
 
-    propose(found, pid, output)
+    propose(found, pid, output, agent)
 
 
 def _chosen(found: Any, choices: Sequence[str], named: Sequence[str]) -> list[str]:
