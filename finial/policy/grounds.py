@@ -36,7 +36,7 @@ _SENTENCES: Final[Mapping[Ground, str]] = {
     Ground.NO_IDENTITY: "the caller has no identity",
     Ground.UNKNOWN_CALLEE: "the callee is not one of those that this agent has rules for",
     Ground.RULE_ERROR: "a rule could not be evaluated",
-    Ground.METHOD_MALFORMED: "the method is no HTTP method",
+    Ground.METHOD_MALFORMED: "the method is no HTTP method in capital letters",
     Ground.PATH_NOT_ABSOLUTE: "the path does not begin with a slash",
     Ground.PATH_TOO_LONG: "the path is longer than 8192 characters",
     Ground.PATH_CHARACTERS: "the path holds a character that a URL has only percent-encoded",

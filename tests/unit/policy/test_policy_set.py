@@ -80,7 +80,7 @@ def call(
         (call(path="*"), Ruling(False, Ground.PATH_NOT_ABSOLUTE)),
         (call(path="/" + "a" * 9000), Ruling(False, Ground.PATH_TOO_LONG)),
         (call(method="GET"), Ruling(False, Ground.NO_RULE)),
-        (call(method="post"), Ruling(False, Ground.NO_RULE)),
+        (call(method="post"), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method=""), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method="PO ST"), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method="P" * 1_000_000), Ruling(False, Ground.METHOD_MALFORMED)),
@@ -133,6 +133,15 @@ def test_a_rule_that_denies_wins() -> None:
     for path in ("/transaction/refund", "/transaction/refund/", "/transaction/x/../refund"):
         refused = rules.judge(call(path=path))
         assert refused == Ruling(False, Ground.FORBIDDEN, ("no refunds",))
+
+
+def test_small_letters_are_no_way_around_a_method_that_is_denied() -> None:
+    """Some servers take `delete` for DELETE, so that no rule may let it through."""
+    deny = rule("no deletes", "/*", "/payment", methods=["DELETE"], effect="deny")
+    rules = policy_set(rule("anything", "/orders", "/payment"), deny)
+    assert rules.judge(call(method="DELETE")) == Ruling(False, Ground.FORBIDDEN, ("no deletes",))
+    for method in ("delete", "Delete", "DELETe"):
+        assert rules.judge(call(method=method)) == Ruling(False, Ground.METHOD_MALFORMED)
 
 
 def test_all_rules_that_allow_are_named() -> None:
