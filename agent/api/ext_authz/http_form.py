@@ -14,7 +14,7 @@ from typing import Final
 import httptools
 
 from agent.access.asked import Asked
-from agent.api.ext_authz.answers import REASON_HEADER, denial_body
+from agent.api.ext_authz.answers import REASON_HEADER, denial_body, look_alikes
 from agent.api.ext_authz.deciding import Deciding
 from agent.operations.record_decisions import Decided
 from finial.runtime.peer import KernelPeer
@@ -171,9 +171,14 @@ class HttpForm(asyncio.Protocol):
         elif not header:
             self._respond(HTTPStatus.OK, {}, "", keeps)
         elif verdict.caller.id is None:
-            self._respond(HTTPStatus.OK, {REMOVE_HEADER: header}, "", keeps)
+            removed = ", ".join((header, *look_alikes(header)))
+            self._respond(HTTPStatus.OK, {REMOVE_HEADER: removed}, "", keeps)
         else:
-            self._respond(HTTPStatus.OK, {header: str(verdict.caller.id)}, "", keeps)
+            headers = {
+                header: str(verdict.caller.id),
+                REMOVE_HEADER: ", ".join(look_alikes(header)),
+            }
+            self._respond(HTTPStatus.OK, headers, "", keeps)
 
     def _refuse(self, refusal: Refusal, *, keeps: bool) -> None:
         """Say that nothing could be decided: never 200, and 403 only where it is a denial."""
