@@ -132,7 +132,7 @@ class Administration:
 
 
 def part(text: str) -> str:
-    """A part of a resource's path as it travels: nothing in it ends the path or climbs out of it."""
+    """A part of a resource's path as it travels: nothing in it ends the path, or climbs."""
     return quote(text, safe="")
 
 

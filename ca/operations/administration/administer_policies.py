@@ -13,6 +13,7 @@ from ca.events.access_rules import PolicyCreated, PolicyDeleted, PolicyUpdated
 from ca.events.happened import Actor
 from ca.operations.publish_policies import identities_asked_for
 from ca.operations.world import World
+from ca.registry.policy.policy_index import UNSET
 from ca.registry.policy.stored import PolicyVersion, StoredPolicy
 from finial.blocks import Block
 from finial.policy.admission import Known, faults
@@ -194,11 +195,7 @@ def callees_without_mode(world: World, text: PolicyText) -> tuple[str, ...]:
     """Say which callees a policy names that nobody gave a mode, so that it has no effect there."""
     named = {pattern for each in read_policy(text) for pattern in each.callees}
     policies = world.known.policies
-    return tuple(
-        str(each)
-        for each in sorted(named)
-        if policies.mode(each) is None and policies.is_unset(each.id)
-    )
+    return tuple(str(each) for each in sorted(named) if policies.mode_for(each) is UNSET)
 
 
 def _set_of(world: World, texts: Iterable[PolicyText]) -> PolicySet:

@@ -62,8 +62,23 @@ def test_mode_is_that_of_the_nearest() -> None:
     index = indexed([], near, far)
     assert index.mode(near.callee) is near
     assert index.modes == (far, near)
-    assert indexed([]).is_unset(BELOW)
-    assert not index.is_unset(BELOW)
+
+
+def test_what_holds_below_a_prefix_is_not_what_holds_for_its_root() -> None:
+    """`team-a` is not below `team-a/*`: neither its mode nor its policies say anything of those."""
+    team, above = IdPattern.parse("spiffe://example.org/team-a/*"), mode("spiffe://example.org/*")
+    root, below = mode("spiffe://example.org/team-a"), mode("spiffe://example.org/team-a/*")
+    assert indexed([], root).mode_for(team) is UNSET
+    assert indexed([], root, above).mode_for(team) is above
+    assert indexed([], root, above, below).mode_for(team) is below
+    assert indexed([], root, above).mode_for(root.callee) is root
+    policies = [rule("root", to="spiffe://example.org/team-a"), rule("web", to=str(BELOW))]
+    index = indexed([*policies, rule("every", to="spiffe://example.org/*")])
+    assert index.count_about(team) == 2
+    assert index.count_about(root.callee) == 2
+    assert index.count_about(above.callee) == 3
+    everybody = StoredPolicy(id="x", name="everybody", form=Form.CEDAR, text=EVERYBODY)
+    assert indexed([everybody]).count_about(team) == 1
 
 
 def test_an_agent_is_told_the_rules_of_its_callees() -> None:

@@ -188,6 +188,22 @@ def test_modes_are_set_by_callee(tmp_path: Path) -> None:
     at_desk(tmp_path, act)
 
 
+def test_a_mode_says_nothing_of_those_below(tmp_path: Path) -> None:
+    """What names all below a prefix has no effect where only the prefix's own ID has a mode."""
+
+    async def act(desk: Desk) -> None:
+        await desk.ask("PUT", "/v1/callees/team-a", {"mode": "enforce"})
+        below = (await desk.ask("GET", "/v1/callees/team-a/*")).json()
+        assert (below["mode"], below["set_for"]) == ("open", None)
+        every = "spiffe://example.org/team-a/*"
+        policy = await made(desk, rule=RULE | {"to": every})
+        assert policy["callees_without_mode"] == [every]
+        await made(desk, rule=RULE | {"name": "web", "to": "spiffe://example.org/team-a/web"})
+        assert (await desk.ask("GET", "/v1/callees/team-a/*")).json()["policies"] == 2
+
+    at_desk(tmp_path, act)
+
+
 def test_policies_are_scopes_of_their_own(tmp_path: Path) -> None:
     """Who reads them may try and explain, and change nothing."""
 
