@@ -129,6 +129,11 @@ def test_policy_changes_by_revisions() -> None:
     after = before.changed(rule("b").told, enabled=False, now=7, who="local uid 0")
     assert before.says(before.told, enabled=True)
     assert not before.says(before.told, enabled=False)
+    members = json.dumps(dict(reversed(json.loads(before.text).items())))
+    assert before.says(PolicyText("a", Form.RULE, members), enabled=True)
+    assert not before.says(PolicyText("a", Form.CEDAR, before.text), enabled=True)
+    assert before.replaced_by(rule("a")) is before
+    assert before.replaced_by(rule("a", methods=["GET"])).revision == 1
     assert (after.id, after.name, after.revision) == ("id-a", "b", 1)
     assert (after.enabled, after.changed_at, after.changed_by) == (False, 7, "local uid 0")
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from finial.spiffe.bundle import Bundle
+from finial.spiffe.identity import TrustDomain
 from tests.unit.rest.desk import AWAY, WEB, Desk, at_desk, problem
 
 RULE: dict[str, Any] = {
@@ -107,6 +109,41 @@ def test_policy_that_cannot_hold_is_refused_with_the_reason(tmp_path: Path) -> N
     at_desk(tmp_path, act)
 
 
+def test_policies_are_applied_together_or_not_at_all(tmp_path: Path) -> None:
+    """A set whose denials are refused must not leave its permissions behind."""
+
+    async def act(desk: Desk) -> None:
+        deny = RULE | {"name": "no refunds", "paths": ["/refund"], "effect": "deny"}
+        both = {"put": [{"rule": RULE}, {"rule": deny | {"methods": ["POTS"]}}]}
+        found = problem(await desk.ask("POST", "/v1/policies:apply", both), 400)
+        assert found["detail"].startswith("no refunds: it can never match")
+        assert len(desk.house.world.known.policies) == 0
+        twice = {"put": [{"rule": RULE}, {"rule": RULE}]}
+        assert problem(await desk.ask("POST", "/v1/policies:apply", twice), 400)["field"] == "name"
+        off = {"put": [{"rule": RULE, "enabled": False}]}
+        assert problem(await desk.ask("POST", "/v1/policies:apply", off), 400)["field"] == "enabled"
+        both = {"put": [{"rule": RULE}, {"rule": deny}]}
+        assert await outcomes(desk, both) == ["created", "created"]
+        other = {
+            "put": [{"rule": dict(reversed(RULE.items()))}, {"rule": deny | {"methods": ["PUT"]}}]
+        }
+        assert await outcomes(desk, other) == ["unchanged", "changed"]
+        assert [each.revision for each in desk.house.world.known.policies] == [1, 0]
+        kinds = [each for each in desk.house.audit.kinds() if "policy" in str(each)]
+        assert kinds == ["policy_created", "policy_created", "policy_updated"]
+        reader = await desk.token("policies:read")
+        answer = await desk.ask("POST", "/v1/policies:apply", both, peer=AWAY, headers=reader)
+        assert answer.status_code == 403
+
+    at_desk(tmp_path, act)
+
+
+async def outcomes(desk: Desk, wish: dict[str, Any]) -> list[str]:
+    answer = await desk.ask("POST", "/v1/policies:apply", wish)
+    assert answer.status_code == 200, answer.text
+    return [each["outcome"] for each in answer.json()["items"]]
+
+
 def test_a_change_is_tried_on_requests(tmp_path: Path) -> None:
     """Which of them it decides otherwise, and nothing is changed; what would be refused is told."""
 
@@ -122,6 +159,9 @@ def test_a_change_is_tried_on_requests(tmp_path: Path) -> None:
         bad = {"put": [{"rule": RULE | {"methods": ["POTS"]}}], "requests": [CALL]}
         [fault] = (await desk.ask("POST", "/v1/policies:try", bad)).json()["faults"]
         assert fault["value"] == "POTS"
+        missing = {"remove": ["orders may chrage"], "requests": [CALL]}
+        [fault] = (await desk.ask("POST", "/v1/policies:try", missing)).json()["faults"]
+        assert fault["policy"] == "orders may chrage"
         [policy] = (await desk.ask("GET", "/v1/policies")).json()["items"]
         assert policy["revision"] == 0
 
@@ -153,6 +193,30 @@ def test_a_request_is_explained(tmp_path: Path) -> None:
         found = (await desk.ask("POST", "/v1/policies:explain", nobody)).json()
         assert not found["allowed"]
         problem(await desk.ask("POST", "/v1/policies:explain", CALL | {"callee": "x"}), 400)
+
+    at_desk(tmp_path, act)
+
+
+def test_an_explanation_is_what_an_agent_would_decide(tmp_path: Path) -> None:
+    """A caller with whom the callee does not federate, and a callee whose entries are blocked."""
+
+    async def act(desk: Desk) -> None:
+        world = desk.house.world
+        world.known.federated.set({TrustDomain("partner.org"): Bundle(TrustDomain("partner.org"))})
+        rule = RULE | {"from": "spiffe://partner.org/orders"}
+        await made(desk, rule=rule)
+        made_entry = await desk.ask("POST", "/v1/entries", WEB | {"spiffe_id": RULE["to"]})
+        call = CALL | {"caller": rule["from"]}
+        for mode, allowed in (("open", True), ("shadow", True), ("enforce", False)):
+            await desk.ask("PUT", "/v1/callees/payment", {"mode": mode})
+            found = (await desk.ask("POST", "/v1/policies:explain", call)).json()
+            assert (found["allowed"], found["strange"]) == (allowed, True)
+        own = (await desk.ask("POST", "/v1/policies:explain", CALL)).json()
+        assert not own["strange"]
+        block = {"kind": "entry", "subject": made_entry.json()["id"], "reason": "key leaked"}
+        assert (await desk.ask("POST", "/v1/blocks", block)).is_success
+        found = (await desk.ask("POST", "/v1/policies:explain", CALL)).json()
+        assert found["blocked"]["reason"] == "key leaked"
 
     at_desk(tmp_path, act)
 

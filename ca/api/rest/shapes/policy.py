@@ -1,7 +1,7 @@
 """Policies, modes of callees, and what a change would do, as documents."""
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -128,6 +128,29 @@ class VersionDocument(Answer):
             at=instant(version.at),
             who=version.who,
         )
+
+
+class ApplyWish(Shape):
+    """Policies that are to be there, all or none."""
+
+    put: list[PolicyWish] = Field(description="Found by name; one that is not there is made.")
+
+
+class AppliedDocument(Answer):
+    """What became of one of them."""
+
+    outcome: Literal["created", "changed", "unchanged"]
+    policy: PolicyDocument
+
+    @classmethod
+    def of(
+        cls, before: StoredPolicy | None, after: StoredPolicy, without_mode: tuple[str, ...]
+    ) -> Self:
+        """Write a value as a document."""
+        outcome: Literal["created", "changed", "unchanged"] = "created"
+        if before is not None:
+            outcome = "unchanged" if before == after else "changed"
+        return cls(outcome=outcome, policy=PolicyDocument.of(after, without_mode))
 
 
 class ModeWish(Shape):
@@ -307,6 +330,10 @@ class ExplainedDocument(Answer):
     blocked: BlockDocument | None = Field(
         description="What blocks the caller or the callee, whatever the policies say."
     )
+    strange: bool = Field(
+        description="The callee does not federate with the caller's trust domain, which is denied "
+        "unless the mode lets it pass."
+    )
     shadow: bool = Field(description="Let through although the rules say no.")
     rules_allow: bool = Field(description="Whether mode and policies alone would let it through.")
     ground: str
@@ -320,9 +347,10 @@ class ExplainedDocument(Answer):
         """Write a value as a document."""
         decision = found.decision
         return cls(
-            allowed=decision.allowed and found.block is None,
+            allowed=found.lets_through,
             blocked=None if found.block is None else BlockDocument.of(found.block),
             mode=found.mode,
+            strange=found.strange,
             shadow=decision.shadow,
             rules_allow=decision.allowed,
             ground=decision.ground.value,
