@@ -158,6 +158,39 @@ def test_bad_requests_are_refused_and_the_connection_ended() -> None:
     play(act)
 
 
+def test_who_wants_another_protocol_is_answered_once() -> None:
+    """CONNECT and an upgrade are decided like all else; nothing is read after them."""
+
+    async def act(played: Scene) -> None:
+        async with asking(played) as (_, agent):
+            seen = f"{XFCC}: URI={ORDERS}\r\n".encode()
+            upgrade = b"connection: upgrade\r\nupgrade: websocket\r\n\r\n"
+            charged = await said(played, b"POST /transaction/1 HTTP/1.1\r\n" + seen + upgrade)
+            assert charged.startswith(b"HTTP/1.1 200 OK\r\n")
+            refused = await said(played, b"GET /admin HTTP/1.1\r\n" + seen + upgrade)
+            assert refused.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+            tunnel = b"CONNECT payment:443 HTTP/1.1\r\n" + seen + b"\r\n"
+            answers = await said(played, tunnel, b"GET / HTTP/1.1\r\n\r\n")
+            assert answers.count(b"HTTP/1.1 ") == 1
+            assert b"x-finial-reason: path_not_absolute" in answers
+            assert len(list(agent.parts.access.traffic.rows())) == 3
+
+    play(act)
+
+
+def test_trailers_are_no_headers() -> None:
+    """They come from the client, with the body that an Envoy sends along."""
+
+    async def act(played: Scene) -> None:
+        async with asking(played):
+            head = b"POST /transaction/1 HTTP/1.1\r\ntransfer-encoding: chunked\r\n"
+            body = b"connection: close\r\n\r\n0\r\n" + f"{XFCC}: URI={ORDERS}".encode()
+            answered = await said(played, head + body + b"\r\n\r\n")
+            assert b"x-finial-reason: no_identity" in answered
+
+    play(act)
+
+
 def test_a_body_is_read_and_not_looked_at() -> None:
     """An Envoy may be told to send the body along."""
 

@@ -81,6 +81,8 @@ class HttpForm(asyncio.Protocol):
             # Piece by piece, since the end of a head, and with it its size, may be amid the data.
             for at in range(0, len(data), PIECE):
                 self._feed(data[at : at + PIECE])
+        except httptools.HttpParserUpgrade:
+            return  # the answer to CONNECT, or to who wants another protocol, is the last one
         except httptools.HttpParserError:
             self._fail(HTTPStatus.BAD_REQUEST)
 
@@ -89,7 +91,12 @@ class HttpForm(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; repeated ones are joined, as Envoy does it."""
+        """Take a header; repeated ones are joined, as Envoy does it.
+
+        Trailers, which come after the body, are none: no proxy writes them itself.
+        """
+        if self._is_headed:
+            return
         self._count += 1
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         known = self._headers.get(key)
@@ -103,7 +110,8 @@ class HttpForm(asyncio.Protocol):
         """Decide, when the whole request is here."""
         method = self._parser.get_method().decode("latin-1")
         asked = asked_by(method, self._target.decode("latin-1"), self._headers)
-        too_many, keeps = self._count > MAX_HEADERS, self._parser.should_keep_alive()
+        too_many = self._count > MAX_HEADERS
+        keeps = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         self._begin()
         self._stop_timer()
         if self._task is not None or self.peer is None:
