@@ -144,6 +144,15 @@ def test_small_letters_are_no_way_around_a_method_that_is_denied() -> None:
         assert rules.judge(call(method=method)) == Ruling(False, Ground.METHOD_MALFORMED)
 
 
+def test_a_host_in_the_path_is_no_way_around_a_rule() -> None:
+    """Servers that resolve `//x/admin` as a reference serve `/admin`."""
+    deny = rule("no admin", "/*", "/payment", paths=["/admin", "/admin/*"], effect="deny")
+    rules = policy_set(rule("anything", "/orders", "/payment", paths=["/*"]), deny)
+    assert rules.judge(call(path="//assets/logo")).allowed
+    for path in ("//x/admin", "//x//admin", "//x/admin/users", "//admin", "///admin"):
+        assert rules.judge(call(path=path)) == Ruling(False, Ground.FORBIDDEN, ("no admin",))
+
+
 def test_all_rules_that_allow_are_named() -> None:
     """The names are those of all rules that match, in the order of the rules, once each."""
     others = [rule(f"{n}", "/orders", "/payment") for n in range(12)]
