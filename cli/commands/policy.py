@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -201,9 +201,12 @@ def explain(*, caller: str, callee: str, method: str, path: str, place: Place, o
         f"{'allowed' if found['rules_allow'] else 'denied'}{by}{shadow}: {found['sentence']}"
     )
     click.echo(f"the callee's mode is {found['mode']}")
-    for each in found["policies"]:
+    compared = found["policies"]
+    for each in compared[:_MOST_COMPARED]:
         gaps = "; ".join(map(plain, each["gaps"])) if each["gaps"] else "matches"
         click.echo(f"  {each['effect']:<5} {plain(each['policy'])}: {gaps}")
+    if len(compared) > _MOST_COMPARED:
+        click.echo(f"  and {len(compared) - _MOST_COMPARED} more that are further away")
 
 
 @policy.command("list")
@@ -271,6 +274,8 @@ def delete(name: str, place: Place, output: str) -> None:
         click.echo(f"deleted {plain(name)}")
 
 
+_MOST_PROPOSED: Final = 10
+_MOST_COMPARED: Final = 30
 _POLICIES = {
     "name": "NAME",
     "form": "FORM",
@@ -303,6 +308,9 @@ def _find(items: Iterable[dict[str, Any]], name: str) -> str:
 def _propose(policies: Iterable[dict[str, Any]]) -> None:
     """Propose shadow for callees that nobody gave a mode."""
     callees = sorted({each for found in policies for each in found["callees_without_mode"]})
-    for callee in callees:
+    for callee in callees[:_MOST_PROPOSED]:
         click.echo(f"{plain(callee)} has no mode, so that no rule is asked about it")
         click.echo(f"  try: finial policy mode {plain(callee)} shadow")
+    if len(callees) > _MOST_PROPOSED:
+        click.echo(f"and {len(callees) - _MOST_PROPOSED} more callees without a mode")
+        click.echo("  try: finial policy mode with a prefix of theirs, such as team-a/*")

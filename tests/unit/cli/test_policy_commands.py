@@ -117,3 +117,20 @@ def test_who_is_strange_to_the_callee_is_said_to_be_denied(tmp_path: Path) -> No
         assert "denied; if it did, it would be:" in said.out
 
     at_desk(tmp_path, act)
+
+
+def test_many_callees_and_policies_are_told_in_few_lines(tmp_path: Path) -> None:
+    """Of ten thousand rules nobody reads a line each; those that nearly match come first."""
+
+    async def act(desk: Desk) -> None:
+        rules = [RULE | {"name": f"{number}", "to": f"{PAYMENT}-{number}"} for number in range(12)]
+        rules += [RULE | {"name": f"far {number}", "paths": ["/b"]} for number in range(40)]
+        said = await desk.finial("policy", "apply", write(tmp_path, "many.json", *rules, RULE))
+        assert said.out.count("has no mode") == 10
+        assert "and 3 more callees without a mode" in said.out
+        line = ("policy", "explain", ORDERS, PAYMENT, "GET", "/a")
+        told = (await desk.finial(*line)).out.splitlines()
+        assert told[2] == "  allow one: matches"
+        assert told[-1] == "  and 11 more that are further away"
+
+    at_desk(tmp_path, act)
