@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from finial.policy.decision import Mode
+from finial.runtime.watch import Watch
 from finial.spiffe.refusal import Kind
 from tests.doubles.access import (
     CHARGE,
@@ -295,9 +296,10 @@ def test_entries_have_to_be_known_first() -> None:
 
     async def act(played: Scene) -> None:
         async with deciding(played) as agent:
-            holdings = agent.parts.tasks.holdings
-            holdings.set(replace(holdings.value, synced=False))
-            agent.parts.access.deciding.proxies._known.clear()
+            proxies = agent.parts.access.deciding.proxies
+            # In a place of its own: what the agent learns at its start would replace it.
+            proxies._holdings = Watch(replace(proxies._holdings.value, synced=False))
+            proxies._known.clear()
             told = await refused(ask(agent, question()))
         assert told.kind is Kind.UNAVAILABLE
 
