@@ -7,6 +7,7 @@ from typing import Final, Self
 from finial.policy.grounds import Ground
 from finial.policy.path.reading import Readings, read_path
 from finial.spiffe.identity import SpiffeId
+from finial.spiffe.well_known import is_reserved
 
 MAX_METHOD: Final = 64
 
@@ -38,6 +39,9 @@ class Request:
         """
         if caller is None:
             return cls(caller, callee, method[:MAX_METHOD], (), Ground.NO_IDENTITY)
+        if not caller.path or is_reserved(caller):
+            # A rule about all workloads is none about whoever has a node's own key.
+            return cls(caller, callee, method[:MAX_METHOD], (), Ground.NO_WORKLOAD)
         if not _method.fullmatch(method):
             return cls(caller, callee, method[:MAX_METHOD], (), Ground.METHOD_MALFORMED)
         found = read_path(target)

@@ -135,6 +135,17 @@ def test_a_rule_that_denies_wins() -> None:
         assert refused == Ruling(False, Ground.FORBIDDEN, ("no refunds",))
 
 
+@pytest.mark.parametrize("path", ["", "/spire", "/spire/server", "/spire/agent/x509pop/a"])
+def test_a_rule_about_all_workloads_is_none_about_servers_and_agents(path: str) -> None:
+    """Whoever has a node's own key has not what the workloads of the trust domain may do."""
+    every = rule("every", "/*", "/payment")
+    rules = policy_set(every, cedar="permit(principal, action, resource);")
+    assert rules.judge(call(spiffe("/spired/agent"))).allowed
+    assert rules.judge(call(spiffe(path))) == Ruling(False, Ground.NO_WORKLOAD)
+    foreign = SpiffeId.parse(f"spiffe://partner.org{path}")
+    assert rules.judge(call(foreign)) == Ruling(False, Ground.NO_WORKLOAD)
+
+
 def test_small_letters_are_no_way_around_a_method_that_is_denied() -> None:
     """Some servers take `delete` for DELETE, so that no rule may let it through."""
     deny = rule("no deletes", "/*", "/payment", methods=["DELETE"], effect="deny")
