@@ -153,8 +153,8 @@ async def apply_policies(
     named = {each.name for each in texts}
     if len(named) < len(texts):
         raise Refusal(Kind.INVALID, "two policies have the same name", field="name")
-    known, policies = _known(world), world.known.policies
-    for name, fault in await asyncio.to_thread(_wrong, texts, known):
+    policies = world.known.policies
+    for name, fault in await _faults(world, texts):
         fault.detail = f"{name}: {fault.detail}"
         raise fault
     if len(policies) + sum(policies.named(each) is None for each in named) > MAX_POLICIES:
@@ -206,7 +206,7 @@ async def try_policies(
         for each in sorted(gone)
         if world.known.policies.named(each) is None
     )
-    wrong = missing + await asyncio.to_thread(_wrong, put, _known(world))
+    wrong = missing + await _faults(world, put)
     if wrong:
         return Trial(wrong, (), 0)
     after = {name: text for name, text in before.items() if name not in gone}
@@ -269,6 +269,18 @@ def _new(world: World, actor: Actor, text: PolicyText, *, now: int, enabled: boo
         changed_at=now,
         changed_by=actor.name,
     )
+
+
+async def _faults(world: World, texts: Iterable[PolicyText]) -> tuple[tuple[str, Refusal], ...]:
+    """What is wrong with those that are not registered just so, each with its policy's name.
+
+    What was registered may be applied again, though attributes or trust domains have gone since.
+    """
+    registered = ((each, world.known.policies.named(each.name)) for each in texts)
+    others = [
+        each for each, policy in registered if policy is None or not policy.says(each, enabled=True)
+    ]
+    return await asyncio.to_thread(_wrong, others, _known(world))
 
 
 def _wrong(texts: Iterable[PolicyText], known: Known) -> tuple[tuple[str, Refusal], ...]:

@@ -138,6 +138,24 @@ def test_policies_are_applied_together_or_not_at_all(tmp_path: Path) -> None:
     at_desk(tmp_path, act)
 
 
+def test_what_is_registered_may_be_applied_again(tmp_path: Path) -> None:
+    """Though no entry has the attribute any more: nothing changes, and the others are changed."""
+
+    async def act(desk: Desk) -> None:
+        entry = await desk.ask("POST", "/v1/entries", {**WEB, "attributes": {"role": "admin"}})
+        admins = {"rule": RULE | {"name": "admins", "when": {"caller": {"role": "admin"}}}}
+        assert await outcomes(desk, {"put": [admins]}) == ["created"]
+        path = f"/v1/entries/{entry.json()['id']}"
+        assert (await desk.ask("DELETE", path)).status_code == 204
+        assert await outcomes(desk, {"put": [admins, {"rule": RULE}]}) == ["unchanged", "created"]
+        tried = (await desk.ask("POST", "/v1/policies:try", {"put": [admins]})).json()
+        assert tried["faults"] == []
+        changed = {"put": [{"rule": admins["rule"] | {"methods": ["GET"]}}]}
+        problem(await desk.ask("POST", "/v1/policies:apply", changed), 400)
+
+    at_desk(tmp_path, act)
+
+
 async def outcomes(desk: Desk, wish: dict[str, Any]) -> list[str]:
     answer = await desk.ask("POST", "/v1/policies:apply", wish)
     assert answer.status_code == 200, answer.text
