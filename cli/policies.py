@@ -46,7 +46,12 @@ def read_requests(file: Path) -> list[Wish]:
     requests = []
     for number, line in enumerate(_text(file).splitlines(), 1):
         if line.strip():
-            requests.append(_json(line, f"{file}:{number}"))
+            place = f"{file}:{number}"
+            request = _json(line, place)
+            if not isinstance(request, dict):
+                fault = "a request is an object with caller, callee, method and path"
+                raise Refusal(Kind.INVALID, fault, field="file", value=place)
+            requests.append(request)
     return requests
 
 

@@ -107,6 +107,9 @@ def test_requests_are_read_line_by_line(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as refused:
         read_requests(write(tmp_path, "bad.jsonl", f"{json.dumps(request)}\n{{"))
     assert refused.value.value.endswith("bad.jsonl:2")
+    with pytest.raises(Refusal, match="a request is an object") as refused:
+        read_requests(write(tmp_path, "bad.jsonl", "[]"))
+    assert refused.value.value.endswith("bad.jsonl:1")
 
 
 def test_policy_is_compared_with_what_is_registered() -> None:

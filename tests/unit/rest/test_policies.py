@@ -210,7 +210,12 @@ def test_a_request_is_explained(tmp_path: Path) -> None:
         nobody = {name: value for name, value in CALL.items() if name != "caller"}
         found = (await desk.ask("POST", "/v1/policies:explain", nobody)).json()
         assert not found["allowed"]
-        problem(await desk.ask("POST", "/v1/policies:explain", CALL | {"callee": "x"}), 400)
+        for side in ("caller", "callee"):
+            answer = await desk.ask("POST", "/v1/policies:explain", CALL | {side: "x"})
+            assert problem(answer, 400)["field"] == side
+        long = CALL | {"path": "/" + 9000 * "a"}
+        found = (await desk.ask("POST", "/v1/policies:explain", long)).json()
+        assert found["ground"] == "path_too_long"
 
     at_desk(tmp_path, act)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ca.api.rest.shapes.block import BlockDocument
+from ca.api.rest.shapes.parsing import parsed, required
 from ca.api.rest.shapes.shape import Answer, Shape
 from ca.api.rest.shapes.times import Instant, instant
 from ca.operations.administration.administer_modes import CalleeStanding
@@ -217,7 +218,7 @@ class RequestShape(Shape):
     caller: str | None = Field(None, examples=["spiffe://example.org/orders"])
     callee: str = Field(examples=["spiffe://example.org/payment"])
     method: str = "GET"
-    path: str = Field("/", max_length=8192)
+    path: str = Field("/", max_length=65536, description="As it is sent, perhaps with a query.")
 
     @property
     def request(self) -> Request:
@@ -225,8 +226,12 @@ class RequestShape(Shape):
 
         Raises: Refusal of kind INVALID.
         """
-        caller = None if self.caller is None else SpiffeId.parse(self.caller)
-        return Request.read(caller, SpiffeId.parse(self.callee), self.method, self.path)
+        return Request.read(
+            parsed("caller", self.caller, SpiffeId.parse),
+            required("callee", self.callee, SpiffeId.parse),
+            self.method,
+            self.path,
+        )
 
 
 class TrialWish(Shape):
