@@ -40,6 +40,13 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         # again while it flushes at exit.
         sys.stderr.close()
         return DONE
+    except UnicodeEncodeError as wrong:
+        if wrong.encoding != "utf-8":
+            raise
+        # An argument, or a file's name, may hold bytes that are no text: no request can say them.
+        fault = f"an argument is not UTF-8: it holds {wrong.object[wrong.start : wrong.end]!a}"
+        _tell(Refusal(Kind.INVALID, fault), as_json=_wants_json(arguments))
+        return REFUSED
     except Refusal as refusal:
         _tell(refusal, as_json=_wants_json(arguments))
         return status_of(refusal)

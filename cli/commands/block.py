@@ -121,14 +121,14 @@ def blocks(*, block_id: str | None, crl: bool, place: Place, output: str) -> Non
       finial blocks
       finial blocks --crl > crl.pem
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     with Administration(place) as server:
         if crl:
             click.echo(server.text("/v1/crls"), nl=False)
             return
         if block_id is not None:
-            shown = server.get(f"/v1/blocks/{block_id}")
+            shown = server.get(f"/v1/blocks/{part(block_id)}")
             if output == "json":
                 print_json(shown)
             else:

@@ -103,7 +103,7 @@ class PolicySet:
         return Decision(ruling.allowed or shadow, ruling.ground, ruling.by, shadow)
 
     def judge(self, request: Request) -> Ruling:
-        """What the rules say; a path with two readings has to be allowed in both."""
+        """What the rules say; a path has to be allowed as each of its readings."""
         if request.caller is None:
             return Ruling(False, Ground.NO_IDENTITY)
         if request.fault is not None or not request.readings:

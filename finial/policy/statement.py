@@ -67,3 +67,7 @@ class Statement:
         return not self.callees or any(
             pattern.matches(callee) for callee in callees for pattern in self.callees
         )
+
+    def may_concern_any(self, callees: IdPattern) -> bool:
+        """Whether one of those whom the pattern names can be one that the statement is about."""
+        return not self.callees or any(each.overlaps(callees) for each in self.callees)

@@ -110,7 +110,7 @@ def _one_reading(text: str, plain: str) -> str:
     if isinstance(found, Ground):
         raise _invalid(text, f"it can never match: {found.sentence}", "write the path plainly")
     if len(found) > 1:
-        fault = "it can never match: such a path has two readings, with and without that"
+        fault = "it can never match: such a path has several readings, with and without that"
         raise _invalid(text, fault, "leave out ';', '//' and dot segments")
     return found[0]
 

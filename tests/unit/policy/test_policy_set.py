@@ -80,7 +80,7 @@ def call(
         (call(path="*"), Ruling(False, Ground.PATH_NOT_ABSOLUTE)),
         (call(path="/" + "a" * 9000), Ruling(False, Ground.PATH_TOO_LONG)),
         (call(method="GET"), Ruling(False, Ground.NO_RULE)),
-        (call(method="post"), Ruling(False, Ground.NO_RULE)),
+        (call(method="post"), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method=""), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method="PO ST"), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method="P" * 1_000_000), Ruling(False, Ground.METHOD_MALFORMED)),
@@ -133,6 +133,35 @@ def test_a_rule_that_denies_wins() -> None:
     for path in ("/transaction/refund", "/transaction/refund/", "/transaction/x/../refund"):
         refused = rules.judge(call(path=path))
         assert refused == Ruling(False, Ground.FORBIDDEN, ("no refunds",))
+
+
+@pytest.mark.parametrize("path", ["", "/spire", "/spire/server", "/spire/agent/x509pop/a"])
+def test_a_rule_about_all_workloads_is_none_about_servers_and_agents(path: str) -> None:
+    """Whoever has a node's own key has not what the workloads of the trust domain may do."""
+    every = rule("every", "/*", "/payment")
+    rules = policy_set(every, cedar="permit(principal, action, resource);")
+    assert rules.judge(call(spiffe("/spired/agent"))).allowed
+    assert rules.judge(call(spiffe(path))) == Ruling(False, Ground.NO_WORKLOAD)
+    foreign = SpiffeId.parse(f"spiffe://partner.org{path}")
+    assert rules.judge(call(foreign)) == Ruling(False, Ground.NO_WORKLOAD)
+
+
+def test_small_letters_are_no_way_around_a_method_that_is_denied() -> None:
+    """Some servers take `delete` for DELETE, so that no rule may let it through."""
+    deny = rule("no deletes", "/*", "/payment", methods=["DELETE"], effect="deny")
+    rules = policy_set(rule("anything", "/orders", "/payment"), deny)
+    assert rules.judge(call(method="DELETE")) == Ruling(False, Ground.FORBIDDEN, ("no deletes",))
+    for method in ("delete", "Delete", "DELETe"):
+        assert rules.judge(call(method=method)) == Ruling(False, Ground.METHOD_MALFORMED)
+
+
+def test_a_host_in_the_path_is_no_way_around_a_rule() -> None:
+    """Servers that resolve `//x/admin` as a reference serve `/admin`."""
+    deny = rule("no admin", "/*", "/payment", paths=["/admin", "/admin/*"], effect="deny")
+    rules = policy_set(rule("anything", "/orders", "/payment", paths=["/*"]), deny)
+    assert rules.judge(call(path="//assets/logo")).allowed
+    for path in ("//x/admin", "//x//admin", "//x/admin/users", "//admin", "///admin"):
+        assert rules.judge(call(path=path)) == Ruling(False, Ground.FORBIDDEN, ("no admin",))
 
 
 def test_all_rules_that_allow_are_named() -> None:
