@@ -76,6 +76,14 @@ def agent_refusal(block: Block, agent: SpiffeId) -> Refusal:
     return refusal(block, f'agent "{agent}"', Reason.AGENT_BLOCKED)
 
 
+def serial_refusal(
+    block: Block, serial: str, caller: SpiffeId, *, reattestable: bool = False
+) -> Refusal:
+    """Say no to whoever shows an X.509-SVID that is blocked; an agent may attest for another."""
+    reason = Reason.AGENT_NOT_ACTIVE if reattestable else None
+    return refusal(block, f'the X.509-SVID {serial} of "{caller}"', reason)
+
+
 def _read_id(kind: SubjectKind, text: str, trust_domain: TrustDomain) -> tuple[SubjectKind, str]:
     spiffe_id = SpiffeId.parse(text)
     ours = spiffe_id.trust_domain == trust_domain
