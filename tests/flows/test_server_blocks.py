@@ -11,9 +11,11 @@ from ca.operations.administration.administer_blocks import (
     create_block,
     end_blocks,
     preview_block,
+    reception,
     remove_block,
     show_block,
 )
+from ca.operations.enforcement import enforcement
 from ca.operations.following.follower import Follower
 from ca.operations.following.known import Known
 from ca.operations.following.streams import Streams
@@ -110,11 +112,21 @@ def test_an_agent_that_knows_more_is_told_a_later_version_yet(tmp_path: Path) ->
             await told(stream)
             await publish_blocks(built.world)
             assert (await told(stream)).version == version + 5001
-        absurd = version + 2 * 24 * 3600 * 1000
+        decades = version + 30 * 365 * 24 * 3600 * 1000
+        async with following(agent, "blocks", blocks=decades) as stream:
+            await told(stream)
+            # What it says it enforces is not what it was told.
+            assert reception(built.world).waiting == (agent.id,)
+            [here] = enforcement(built.world)
+            assert here.blocks is not None
+            assert here.blocks.lags
+            await publish_blocks(built.world)
+            assert (await told(stream)).version == decades + 1
+        absurd = version + 200 * 365 * 24 * 3600 * 1000
         async with following(agent, "blocks", blocks=absurd) as stream:
             await told(stream)
             await publish_blocks(built.world)
-            assert built.world.known.blocks_told.value.document.version == version + 5001
+            assert built.world.known.blocks_told.value.document.version == decades + 1
 
     play(tmp_path, act)
 

@@ -149,7 +149,7 @@ def reception(world: World) -> Reception:
                 unreachable.append(node.id)
         elif not world.streams.knows(node.id, BLOCKS):
             deaf.append(node.id)
-        elif max(each.applied.get(BLOCKS, 0) for each in streams) >= version:
+        elif any(each.applied.get(BLOCKS, 0) == version for each in streams):
             applied.append(node.id)
         else:
             waiting.append(node.id)
