@@ -1,9 +1,11 @@
 """The status hook's service, asked over HTTPS."""
 
 import asyncio
+import re
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from ca.registry.standing_answer import MAX_ANSWER, StandingAnswer, read_answer
 from ca.settings import StatusHook
@@ -15,13 +17,20 @@ if TYPE_CHECKING:
     # A server that has no hook starts without it.
     import httpx
 
+_SECRET: Final = re.compile(rb"[!-~]+")
+
 
 @dataclass(slots=True)
 class HookClient:
-    """Asks the service; made once, its connections are kept."""
+    """Asks the service; made once, its connections are kept.
+
+    `heeding` is held while an answer takes effect: of several at once each sees what the one
+    before has done.
+    """
 
     hook: StatusHook
     transport: "httpx.AsyncBaseTransport | None" = None
+    heeding: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _client: "httpx.AsyncClient | None" = field(default=None, init=False)
 
     async def ask(self, spiffe_id: SpiffeId, now: float) -> StandingAnswer:
@@ -46,17 +55,19 @@ class HookClient:
             await self._client.aclose()
 
     async def _post(self, spiffe_id: SpiffeId) -> bytes:
-        headers = {}
+        # An answer that grows when it is unpacked is none.
+        headers = {"Accept-Encoding": "identity"}
         if self.hook.secret_file is not None:
             # Read each time: whoever replaces the secret need not restart the server.
-            secret = (read_private(self.hook.secret_file) or b"").decode().strip()
-            headers["Authorization"] = f"Bearer {secret}"
+            headers["Authorization"] = f"Bearer {_secret(self.hook.secret_file)}"
         request = {"id": str(spiffe_id)}
         async with self._opened().stream(
             "POST", self.hook.url, json=request, headers=headers
         ) as answer:
             if answer.status_code != 200:
                 raise Refusal(Kind.UNAVAILABLE, f"HTTP status {answer.status_code}")
+            if answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise Refusal(Kind.UNAVAILABLE, "the answer is packed")
             document = b""
             async for part in answer.aiter_bytes():
                 document += part
@@ -77,6 +88,15 @@ class HookClient:
                 trust_env=False,
             )
         return self._client
+
+
+def _secret(path: Path) -> str:
+    """Read the secret; what cannot be sent is told without it, whoever hears of the fault."""
+    secret = (read_private(path) or b"").strip()
+    if not _SECRET.fullmatch(secret):
+        fault = "is not there" if not secret else "holds more than one line of visible ASCII"
+        raise Refusal(Kind.UNAVAILABLE, f"the secret in {path} {fault}")
+    return secret.decode()
 
 
 def _unavailable(why: str) -> Refusal:
