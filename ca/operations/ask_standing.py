@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 
 from ca.events.happened import Actor, ActorKind
-from ca.events.locked_out import Blocked
+from ca.events.locked_out import Blocked, BlockEnded
 from ca.issuance.profile import Role
 from ca.operations.administration.administer_blocks import remove_block
 from ca.operations.hook_client import HookClient
@@ -137,9 +137,9 @@ async def _block(world: World, spiffe_id: SpiffeId, answer: StandingAnswer, unti
     if size_of((*world.known.blocks, made)) > MAX_SIZE:
         _logger.warning("%s is denied, and there is no room to tell agents of it", spiffe_id)
         return
-    await world.datastore.create_block(made)
+    before = await world.datastore.create_block(made)
     await world.follower.caught_up()
-    world.record(Blocked(HOOK, made))
+    world.record(*([BlockEnded(HOOK, before)] if before else []), Blocked(HOOK, made))
     await publish_blocks(world)
 
 

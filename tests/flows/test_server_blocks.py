@@ -9,7 +9,6 @@ from ca.datastore.ledger import IssuedFilter
 from ca.events.happened import SYSTEM
 from ca.operations.administration.administer_blocks import (
     create_block,
-    end_blocks,
     preview_block,
     reception,
     remove_block,
@@ -252,19 +251,6 @@ def test_what_hits_nothing_and_the_server_itself_are_refused(tmp_path: Path) -> 
     play(tmp_path, act)
 
 
-def test_what_is_blocked_is_blocked_once(tmp_path: Path) -> None:
-    """The same again is refused, with the id of the block that is there."""
-
-    async def act(built: House) -> None:
-        agent, local = await built.join(), await built.local()
-        await register(local, entry_for(agent.id, "/web"))
-        made = await create_block(built.world, SYSTEM, wish(WEB))
-        refusal = await refused(create_block(built.world, SYSTEM, wish(WEB)))
-        assert (refusal.kind, refusal.value) == (Kind.EXISTS, made.block.id)
-
-    play(tmp_path, act)
-
-
 def test_no_more_is_blocked_than_can_be_told(tmp_path: Path) -> None:
     """What would not fit into the agents' document is refused, rather than not told."""
 
@@ -276,29 +262,6 @@ def test_no_more_is_blocked_than_can_be_told(tmp_path: Path) -> None:
         ]
         built.world.known.blocks.replace(many)
         assert (await refused(create_block(built.world, SYSTEM, wish(WEB)))).kind is Kind.EXHAUSTED
-
-    play(tmp_path, act)
-
-
-def test_a_block_ends_by_itself(tmp_path: Path) -> None:
-    """From its end on nothing is refused; then it is forgotten, told and audited."""
-
-    async def act(built: House) -> None:
-        agent, local = await built.join(), await built.local()
-        [web] = await register(local, entry_for(agent.id, "/web"))
-        end = int(built.clock.now()) + 100
-        await create_block(built.world, SYSTEM, wish(WEB, until=end))
-        assert (await x509_svid(agent, web.id)).status.code == 7
-        built.clock.advance(100)
-        assert (await x509_svid(agent, web.id)).status.code == 0
-        await publish_blocks(built.world)
-        assert built.world.known.blocks_told.value.document.blocks == ()
-        # The same may be blocked again, before the former block was swept away.
-        await create_block(built.world, SYSTEM, wish(WEB, until=end + 50))
-        built.clock.advance(100)
-        await end_blocks(built.world)
-        assert len(built.world.known.blocks) == 0
-        assert built.audit.kinds()[-1] == "block_ended"
 
     play(tmp_path, act)
 

@@ -79,8 +79,10 @@ async def create_block(
 ) -> Blocking:
     """Block something, at once; wait at most so many seconds until agents enforce it.
 
+    It takes the place of a block of the same that ends sooner, without a moment between.
+
     Raises: Refusal of kind INVALID; PRECONDITION for the server's own ID; NOT_FOUND when nothing
-        would be hit; EXISTS when it is blocked already; EXHAUSTED; UNAVAILABLE.
+        would be hit; EXISTS when it is blocked already for as long; EXHAUSTED; UNAVAILABLE.
     """
     block = _judged(world, actor, wish)
     if size_of((*world.known.blocks, block)) > MAX_SIZE:
@@ -92,9 +94,9 @@ async def create_block(
     if block.kind in _ALONE or not _is_registered(world, block):
         await _outlook(world, block)
     begun = world.clock.monotonic()
-    await world.datastore.create_block(block)
+    before = await world.datastore.create_block(block)
     await world.follower.caught_up()
-    world.record(Blocked(actor, block))
+    world.record(*([BlockEnded(actor, before)] if before else []), Blocked(actor, block))
     await publish_blocks(world)
     reception = await _received(world, begun, min(wait, LONGEST_WAIT))
     # Looked at once more: what was issued until the block was in force is in the ledger now.
