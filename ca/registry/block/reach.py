@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+import msgspec
+
 from ca.registry.entry import Entry
 from ca.registry.index import EntryIndex
 from ca.registry.issued import Issued, SvidKind
 from ca.registry.nodes.node_index import NodeIndex
-from finial.blocks import Block, BlocksDocument, SubjectKind
+from finial.blocks import MAX_DOCUMENT, Block, BlocksDocument, SubjectKind, encode
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.selector import Selector
 
@@ -127,6 +129,26 @@ def document_of(
         serials=serials,
         jtis=jtis,
         shortened=shortened or len(entries) > MAX_ENTRIES,
+    )
+
+
+def fitting(document: BlocksDocument) -> BlocksDocument:
+    """The document, or if it is longer than agents read one of what blocks name themselves.
+
+    Identifiers may be very long, and a selector may be that of every node.
+    """
+    if len(encode(document)) <= MAX_DOCUMENT:
+        return document
+    named: dict[SubjectKind, dict[str, str]] = {kind: {} for kind in SubjectKind}
+    for each in document.blocks:
+        named[each.kind][each.subject] = each.id
+    return msgspec.structs.replace(
+        document,
+        spiffe_ids=named[SubjectKind.SPIFFE_ID] | named[SubjectKind.AGENT],
+        entries=named[SubjectKind.ENTRY],
+        serials=named[SubjectKind.SERIAL],
+        jtis=named[SubjectKind.JTI],
+        shortened=True,
     )
 
 
