@@ -26,9 +26,11 @@ def identity(spiffe_id: str, watch: bool, place: Place, output: str) -> None:
       finial identity spiffe://example.org/orders
       finial identity orders --watch
     """
+    from urllib.parse import quote
+
     from cli.administration import Administration
 
-    path = f"/v1/identities/{spiffe_id.lstrip('/')}"
+    path = f"/v1/identities/{quote(spiffe_id.lstrip('/'), safe='')}"
     with Administration(place) as server:
         found, tag = server.changed(path)
         _tell(found, output)

@@ -39,7 +39,7 @@ def read_subject(
 
 
 def judge_reason(reason: str) -> str:
-    """Accept a reason: whoever meets the block is shown it.
+    """Accept a reason: operators who meet the block are shown it.
 
     Raises: Refusal of kind INVALID.
     """
@@ -49,7 +49,7 @@ def judge_reason(reason: str) -> str:
             Kind.INVALID,
             f"a reason has 1 to {MAX_REASON} printable characters",
             field="reason",
-            remedy="say why, for whoever meets the block",
+            remedy="say why, for operators who meet the block",
         )
     return reason
 

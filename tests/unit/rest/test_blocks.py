@@ -70,6 +70,27 @@ def test_what_cannot_be_blocked_is_refused(tmp_path: Path) -> None:
     at_desk(tmp_path, act)
 
 
+def test_a_block_may_have_an_end(tmp_path: Path) -> None:
+    """An instant with its offset from UTC, which is still to come."""
+
+    async def act(desk: Desk) -> None:
+        await registered(desk)
+        for until, why in (
+            ("2001-01-01T00:00:00Z", "the block would have ended already"),
+            ("2200-01-01T00:00:00", "offset from UTC"),
+            ("tomorrow", "valid datetime"),
+        ):
+            refused = problem(await desk.ask("POST", "/v1/blocks", {**LEAK, "until": until}), 400)
+            assert why in refused["detail"]
+        made = await desk.ask("POST", "/v1/blocks", {**LEAK, "until": "2200-01-01T01:00:00+01:00"})
+        assert made.status_code == 201, made.text
+        assert made.json()["block"]["until"] == "2200-01-01T00:00:00Z"
+        [block] = (await desk.ask("GET", "/v1/blocks")).json()["items"]
+        assert block["until"] == "2200-01-01T00:00:00Z"
+
+    at_desk(tmp_path, act)
+
+
 def test_blocking_is_a_scope_of_its_own(tmp_path: Path) -> None:
     """Who may read blocks may not block, and who may register entries may do neither."""
 

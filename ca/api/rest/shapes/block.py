@@ -30,7 +30,10 @@ class NewBlock(Shape):
         examples=["spiffe://example.org/orders"],
     )
     reason: str = Field(max_length=MAX_REASON, examples=["key leaked"])
-    until: Instant | None = Field(None, description="When it ends by itself; null: never.")
+    until: Annotated[
+        Instant | None,
+        Field(strict=False, description="When it ends by itself; null: never."),
+    ] = None
 
     @property
     def wish(self) -> BlockWish:
