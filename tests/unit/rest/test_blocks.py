@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography import x509
 
+from ca.registry.issued import Issued, SvidKind
 from tests.doubles.clock import settle
 from tests.unit.rest.desk import AWAY, WEB, Desk, at_desk, problem
 
@@ -127,6 +128,36 @@ def test_an_identity_shows_how_it_stands(tmp_path: Path) -> None:
         await desk.ask("POST", "/v1/blocks", LEAK)
         found = (await desk.ask("GET", "/v1/identities/web")).json()
         assert (found["standing"], found["blocks"][0]["reason"]) == ("blocked", "key leaked")
+
+    at_desk(tmp_path, act)
+
+
+def test_an_identity_shows_what_else_keeps_it_from_something(tmp_path: Path) -> None:
+    """A block of one entry, SVID or agent is part of it; of every entry it is all of it."""
+
+    async def act(desk: Desk) -> None:
+        world = desk.house.world
+        entry = await registered(desk)
+        further = {**WEB, "selectors": ["unix:uid:1000", "unix:gid:1"]}
+        assert (await desk.ask("POST", "/v1/entries", further)).status_code == 201
+        now = int(world.clock.now())
+        agent = "spiffe://example.org/spire/agent/x509pop/two"
+        given = Issued(SvidKind.X509, "77", WEB["spiffe_id"], "", now, now + 60, entry["id"], agent)
+        await world.datastore.record_issued([given])
+        for kind, subject, standing in (
+            ("serial", "77", "partly blocked"),
+            ("agent", agent, "partly blocked"),
+            ("entry", entry["id"], "partly blocked"),
+            ("selector", "unix:gid:1", "partly blocked"),
+            ("selector", "unix:uid:1000", "blocked"),
+        ):
+            wish = {"kind": kind, "subject": subject, "reason": "key leaked"}
+            made = await desk.ask("POST", "/v1/blocks", wish)
+            assert made.status_code == 201, made.text
+            found = (await desk.ask("GET", "/v1/identities/web")).json()
+            assert found["standing"] == standing
+            assert [each["subject"] for each in found["blocks"]] == [subject]
+            await desk.ask("DELETE", f"/v1/blocks/{made.json()['block']['id']}")
 
     at_desk(tmp_path, act)
 
