@@ -320,3 +320,21 @@ def test_a_document_that_would_be_too_long_says_what_is_named_by_blocks_themselv
         {"serial:x": "bserial"},
         {"jti:x": "bjti"},
     )
+
+
+def test_an_svid_is_named_with_the_block_that_ends_last() -> None:
+    """An agent that is away when the first of them ends goes on refusing it."""
+    entries, nodes = registered()
+    blocks = [
+        block(SubjectKind.SERIAL, "5", "serial", until=2000),
+        block(SubjectKind.ENTRY, "e", "entry"),
+        block(SubjectKind.AGENT, A, "agent", until=3000),
+    ]
+    reach = reach_of(blocks, entries, nodes)
+    given = svid("5", entry_id="e", agent_id=str(A))
+    assert reach.of(given) == "entry"
+    assert reach.of(svid("5", agent_id=str(A))) == "agent"
+    assert reach.of(svid("5", agent_id="")) == "serial"
+    assert reach.of(svid("6", agent_id="")) == ""
+    document = document_of(7, blocks, reach, [given], shortened=False)
+    assert document.serials == {"5": "entry"}
