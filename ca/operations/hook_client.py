@@ -33,6 +33,24 @@ class HookClient:
     heeding: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _client: "httpx.AsyncClient | None" = field(default=None, init=False)
 
+    def prepare(self) -> None:
+        """Find out before anybody is served that it can be asked at all, as it is configured.
+
+        Raises: Refusal of kind PRECONDITION.
+        """
+        try:
+            self._opened()
+            if self.hook.secret_file is not None:
+                _secret(self.hook.secret_file)
+        except (Refusal, UnsafePath, OSError) as error:
+            fault = error.detail if isinstance(error, Refusal) else str(error)
+            raise Refusal(
+                Kind.PRECONDITION,
+                f"the status hook cannot be asked: {fault}",
+                field="status_hook",
+                remedy="mend its configuration, or take the table [status_hook] out of it",
+            ) from None
+
     async def ask(self, spiffe_id: SpiffeId, now: float) -> StandingAnswer:
         """Ask about one identity.
 
@@ -79,15 +97,20 @@ class HookClient:
         import httpx
 
         if self._client is None:
-            ca_file = self.hook.ca_file
-            context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
             self._client = httpx.AsyncClient(
                 transport=self.transport,
-                verify=context,
+                verify=_trusting(self.hook.ca_file),
                 timeout=self.hook.timeout,
                 trust_env=False,
             )
         return self._client
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:
+        raise Refusal(Kind.UNAVAILABLE, f"no authorities in {ca_file}: {error}") from None
 
 
 def _secret(path: Path) -> str:

@@ -30,7 +30,7 @@ from finial.runtime.settings import SettingsError
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.ca import SmallCa
-from tests.doubles.house import House, csr, entry_for, register
+from tests.doubles.house import House, csr, entry_for, house, register
 from tests.flows.scenes import play, refused
 
 WEB = SpiffeId.parse("spiffe://example.org/web")
@@ -310,6 +310,30 @@ def test_without_room_for_a_block_nothing_is_issued_all_the_same(tmp_path: Path)
         assert len(world.known.blocks) == 300
 
     play(tmp_path, act)
+
+
+@pytest.mark.parametrize("lacking", ["ca_file", "secret_file"])
+def test_a_service_that_could_never_be_asked_lets_no_server_begin(
+    tmp_path: Path, lacking: str
+) -> None:
+    """Else a typing error would mean that everybody is allowed, or nobody."""
+    nowhere = tmp_path / "nowhere"
+    hook = StatusHook(url="https://idp.example.org/", **{lacking: nowhere})  # type: ignore[arg-type]
+    table = {"url": hook.url, lacking: str(nowhere)}
+    refusal = asyncio.run(refused(_begin(tmp_path, status_hook=table)))
+    assert refusal.kind is Kind.PRECONDITION
+    assert str(nowhere) in refusal.detail
+    nowhere.write_text("hush")
+    nowhere.chmod(0o644)
+    with pytest.raises(Refusal, match="nowhere"):
+        HookClient(hook).prepare()
+    write_private(nowhere, SmallCa().pem if lacking == "ca_file" else b"hush")
+    HookClient(hook).prepare()
+
+
+async def _begin(folder: Path, **tables: Any) -> None:
+    async with house(folder, **tables):
+        raise AssertionError("it began")
 
 
 @pytest.mark.parametrize("trusted", [True, False])
