@@ -23,6 +23,8 @@ TRAFFIC: Final = "traffic"
 """The capability, and the kind of question, of an agent that keeps a record."""
 
 ANSWER_SECONDS: Final = 2.0
+"""For all that one agent is asked in a row: whoever looks at traffic waits for the slowest."""
+
 MOST_DOCUMENTS: Final = 32
 """Documents that one agent is asked for in a row."""
 
@@ -80,23 +82,25 @@ async def collect_traffic(world: World, max_age: float = 0.0) -> None:
 
 
 async def _read(world: World, agent: SpiffeId, gate: asyncio.Semaphore) -> bool:
-    """Read one agent to its end; whether it answered."""
+    """Read one agent to its end, or as far as it comes in time; whether it answered."""
+    spoke = False
     async with gate:
+        end = world.clock.monotonic() + ANSWER_SECONDS
         try:
             for _ in range(MOST_DOCUMENTS):
-                document = await _ask(world, agent)
+                document = await _ask(world, agent, max(end - world.clock.monotonic(), 0.0))
                 _learn(world, agent, document)
+                spoke = True
                 if not document.more:
                     break
         except Refusal as refusal:
             _logger.debug("agent %s tells no traffic: %s", agent, refusal)
-            return False
-        return True
+    return spoke
 
 
-async def _ask(world: World, agent: SpiffeId) -> TrafficDocument:
+async def _ask(world: World, agent: SpiffeId, seconds: float) -> TrafficDocument:
     cursor = world.traffic.cursors.get(agent, Cursor())
-    answer = await world.questions.ask(agent, TRAFFIC, cursor.encoded(), ANSWER_SECONDS)
+    answer = await world.questions.ask(agent, TRAFFIC, cursor.encoded(), seconds)
     if answer.status:
         raise Refusal(Kind.UNAVAILABLE, f"it declined with status {answer.status}")
     return decode(answer.payload)
