@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ca.operations.authorized_entries import authorized_entries
-from ca.operations.following.traffic import Collected
+from ca.operations.following.traffic import Collected, Look
 from ca.operations.world import World
 from ca.registry.page import Page
 from ca.registry.traffic.flow import By, Flow, TrafficFilter
-from ca.registry.traffic.traffic_record import page_of
+from ca.registry.traffic.traffic_record import ordered, page_in
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.traffic import Cursor, TrafficDocument, decode
@@ -56,8 +56,14 @@ async def traffic(
     """
     await collect_traffic(world, max_age)
     collected = world.traffic
-    # Of very many rows it takes a while, in which agents are not to wait.
-    page = await asyncio.to_thread(page_of, collected.record.snapshot(), wanted, by, size, token)
+    look = Look(collected.asked_at, wanted, by)
+    known, flows = collected.latest if token else (None, ())
+    if known != look:
+        # Of very many rows it takes a while, in which agents are not to wait.
+        snapshot = collected.record.snapshot()
+        flows = await asyncio.to_thread(ordered, snapshot, wanted, by)
+    page = page_in(flows, size, token)
+    collected.latest = (look, flows) if page.next_token else (None, ())
     return Traffic(page, collected.since, collected.silent, collected.unable)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from ca.registry.traffic.traffic_record import TrafficRecord
 from finial.traffic import Row, TrafficDocument, encode
 from finial.wire.pb import follow_pb2
 from tests.doubles.house import Agent, entry_for, register
@@ -134,6 +135,29 @@ def test_an_agent_that_is_slow_again_and_again_holds_up_nobody_for_long(tmp_path
         assert (shown["silent"], len(shown["items"])) == ([], 1)
         [question], _ = await exchange(desk, stream, document(turn=3))
         assert question == b'{"epoch":"e","after":1}'
+
+    at_desk(tmp_path, act)
+
+
+def test_further_pages_are_of_what_the_first_one_found(tmp_path: Path) -> None:
+    """Whoever reads page by page misses nothing, and costs no more than the first."""
+
+    async def act(desk: Desk) -> None:
+        stream = await follow(await paying(desk), "traffic")
+        rows = [msgspec.structs.replace(ROW, shape=f"/{name}") for name in "abc"]
+        asked_for = {"by": "requests", "page_size": 1}
+        _, answer = await exchange(desk, stream, document(*rows), **asked_for)
+        found = answer.json()["items"]
+        while token := answer.json()["next_page_token"]:
+            further = {**asked_for, "max_age": 60, "page_token": token}
+            answer = await desk.ask("GET", "/v1/traffic", params=further)
+            found += answer.json()["items"]
+            # Forgotten now, and still there for who began to read.
+            desk.house.world.traffic.record = TrafficRecord()
+        assert [each["path"] for each in found] == ["/a", "/b", "/c"]
+        assert desk.house.world.traffic.latest == (None, ())
+        again = await desk.ask("GET", "/v1/traffic", params={**asked_for, "max_age": 60})
+        assert again.json()["items"] == []
 
     at_desk(tmp_path, act)
 
