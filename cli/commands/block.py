@@ -212,7 +212,8 @@ def _tell(made: dict[str, Any]) -> None:
     if made["reception"]:
         _tell_reception(made["reception"])
     for each in made["hits"]["remains"]:
-        click.echo(f"until {each['until']} {plain(each['who'])} {plain(each['what'])}")
+        end = each["until"] or "it ends, which its trust domain alone knows,"
+        click.echo(f"until {end} {plain(each['who'])} {plain(each['what'])}")
 
 
 def _tell_hits(hits: dict[str, Any]) -> None:

@@ -22,7 +22,8 @@ from ca.operations.publish_blocks import publish_blocks
 from ca.operations.server_identity import renew_server_identity
 from ca.registry.issued import SvidKind
 from finial.blocks import Block, Blocks, SubjectKind, decode
-from finial.spiffe.identity import SpiffeId
+from finial.spiffe.bundle import Bundle
+from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Reason
 from finial.spiffe.selector import Selector
 from finial.wire.convert import spiffe_id_message
@@ -247,6 +248,22 @@ def test_what_hits_nothing_and_the_server_itself_are_refused(tmp_path: Path) -> 
         refusal = await refused(create_block(world, SYSTEM, wish(serial, SubjectKind.SERIAL)))
         assert refusal.kind is Kind.PRECONDITION
         assert len(world.known.blocks) == 0
+
+    play(tmp_path, act)
+
+
+def test_an_identity_of_a_federated_trust_domain_is_blocked(tmp_path: Path) -> None:
+    """Agents are told, although nothing here was issued for it; one of a stranger is not blocked."""
+
+    async def act(built: House) -> None:
+        foreign, world = TrustDomain.parse("other.org"), built.world
+        world.known.federated.set({foreign: Bundle(foreign)})
+        made = await create_block(world, SYSTEM, wish("spiffe://other.org/web"))
+        told = world.known.blocks_told.value.document.spiffe_ids
+        assert told == {"spiffe://other.org/web": made.block.id}
+        assert [each.until for each in made.outlook.remains()] == [0]
+        stranger = create_block(world, SYSTEM, wish("spiffe://third.org/web"))
+        assert (await refused(stranger)).kind is Kind.NOT_FOUND
 
     play(tmp_path, act)
 

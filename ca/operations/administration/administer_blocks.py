@@ -224,8 +224,9 @@ async def _outlook(world: World, block: Block, *, known: bool = False) -> Outloo
         tuple(away),
         tuple(agent for agent in sorted(agents) if world.known.nodes.get(agent) is not None),
         more,
+        _is_federated(world, block),
     )
-    if outlook.is_empty and not known and not _is_federated(world, block):
+    if outlook.is_empty and not known:
         raise Refusal(
             Kind.NOT_FOUND,
             "this hits nothing: no entry, no agent and no live SVID",

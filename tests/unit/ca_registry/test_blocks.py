@@ -293,9 +293,18 @@ def test_outlook_says_who_could_still_accept_what() -> None:
     assert "is blocked" in list(cut.remains())[-1].who
 
 
+def test_nobody_here_knows_how_long_a_foreign_identity_is_accepted() -> None:
+    """Its trust domain issues, and keeps no ledger for us; agents that are away let it pass."""
+    everybody, away = Outlook((), (), (), (A,), foreign=True).remains()
+    assert "its own trust domain issued" in everybody.what
+    assert str(A) in away.who
+    assert (everybody.until, away.until) == (0, 0)
+
+
 def test_outlook_over_nothing_is_empty() -> None:
     """Nothing is hit, so nobody can accept it."""
     assert Outlook((), (), ()).is_empty
+    assert not Outlook((), (), (), foreign=True).is_empty
     assert list(Outlook((), (), (), (A,)).remains()) == []
     assert not Outlook((), (), (), blocked_agents=(A,)).is_empty
     assert not Outlook((entry("e1"),), (), ()).is_empty

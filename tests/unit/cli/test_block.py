@@ -21,7 +21,10 @@ HITS = {
     "svids": [{"kind": "x509", "serial": "42", "expires_at": "T"}],
     "more": False,
     "agents": ["spiffe://example.org/spire/agent/x"],
-    "remains": [{"until": "T", "who": "verifiers of mTLS", "what": "accept the X.509-SVIDs"}],
+    "remains": [
+        {"until": "T", "who": "verifiers of mTLS", "what": "accept the X.509-SVIDs"},
+        {"until": None, "who": "verifiers", "what": "accept it"},
+    ],
 }
 
 
@@ -82,6 +85,7 @@ def test_preview_says_that_nothing_was_blocked(capsys: pytest.CaptureFixture[str
     assert "\x1b" not in said
     assert "hits 1 entry, 2 live SVIDs, 1 agent" in said
     assert "until T verifiers of mTLS accept the X.509-SVIDs" in said
+    assert "until it ends, which its trust domain alone knows, verifiers accept it" in said
 
 
 def test_block_says_who_enforces_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,7 @@ class RemainderDocument(Answer):
 
     who: str
     what: str
-    until: Instant | None
+    until: Instant | None = Field(description="Null where only another trust domain knows it.")
 
     @classmethod
     def of(cls, remainder: Remainder) -> Self:
