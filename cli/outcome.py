@@ -74,7 +74,9 @@ def _tell(refusal: Refusal, *, as_json: bool) -> None:
         }
         click.echo(json.dumps({"error": {k: v for k, v in said.items() if v}}), err=True)
         return
-    place = f" ({refusal.field}: {refusal.value!r})" if refusal.field and refusal.value else ""
+    place = (
+        f" ({plain(refusal.field)}: {refusal.value!r})" if refusal.field and refusal.value else ""
+    )
     # Whoever answered may have been anybody: a line of theirs never looks like one of ours.
     detail = "\n  ".join(plain(line.strip()) for line in refusal.detail.split("\n"))
     click.echo(f"finial: {detail}{place}", err=True)

@@ -162,10 +162,10 @@ def show(entry_id: str, place: Place, output: str) -> None:
     Example:
       finial entry show 3f0c5a9e-8d0b-4a53-9d0e-2f1c6f0b7a11
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     with Administration(place) as server:
-        found = server.get(f"/v1/entries/{_quoted(entry_id)}")
+        found = server.get(f"/v1/entries/{part(entry_id)}")
     _show(found, output)
 
 
@@ -199,7 +199,7 @@ def update(
       finial entry update ID --x509-svid-ttl 600
       finial entry update ID --selector unix:uid:1000 --selector unix:path:/usr/bin/web
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     patch = changes(described)
     named = {"spiffe_id": spiffe_id, "parent_id": parent, "selectors": list(selectors)}
@@ -209,7 +209,7 @@ def update(
     revision = f'"{if_revision}"' if if_revision is not None else ""
     with Administration(place) as server:
         changed = server.patch(
-            f"/v1/entries/{_quoted(entry_id)}", patch, revision=revision, force=force or None
+            f"/v1/entries/{part(entry_id)}", patch, revision=revision, force=force or None
         )
     _show(changed, output)
 
@@ -225,11 +225,11 @@ def delete(entry_ids: Sequence[str], place: Place, output: str) -> None:
     Example:
       finial entry delete ID [ID ...]
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     with Administration(place) as server:
         for entry_id in entry_ids:
-            server.delete(f"/v1/entries/{_quoted(entry_id)}")
+            server.delete(f"/v1/entries/{part(entry_id)}")
             if output == "text":
                 click.echo(f"deleted {entry_id}")
     if output == "json":
@@ -297,9 +297,3 @@ def _show(document: dict[str, Any], output: str) -> None:
         print_json(document)
     else:
         print_fields(document, _LABELS)
-
-
-def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="")

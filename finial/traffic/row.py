@@ -13,6 +13,9 @@ Outcome = Literal["allowed", "shadowed", "denied"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Text = Annotated[str, msgspec.Meta(max_length=512)]
 Name = Annotated[str, msgspec.Meta(max_length=64)]
+Instant = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""Unix seconds to the end of the year 9999, so that whoever reads it can write it as a date."""
+
 Id = Annotated[str, msgspec.Meta(max_length=2048)]
 
 
@@ -34,7 +37,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     shape: Text = ""
     reason: Name = ""
     example: Text = ""
-    first_at: float
-    last_at: float
+    first_at: Instant
+    last_at: Instant
     count: Count
     born: Count
