@@ -139,6 +139,8 @@ class Keeper:
             len(material.crls),
             f"; for {self._wanted.program}" if self._wanted.program in DIRECTIVES else "",
         )
+        for each in material.left_out:
+            _log.warning("%s: the bundle of %s; it is left out", self.name, plain(each))
 
     async def _lose(self, refusal: Refusal) -> None:
         """Do as the operator chose when the identity is no longer ours (WAPI-28)."""
