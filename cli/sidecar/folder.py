@@ -41,14 +41,14 @@ class SetFolder:
 
         Raises: UnsafePath, OSError.
         """
-        _judge_way(self.path)
+        judge_way(self.path)
         owned_directory(self.path)
         with self._open() as folder:
             self._sweep(folder)
 
     def check(self) -> None:
         """Say whether the folder can be used, and change nothing. Raises: UnsafePath, OSError."""
-        _judge_way(self.path)
+        judge_way(self.path)
         if self.path.is_symlink() or self.path.exists():
             owned_directory(self.path)
             with self._open() as folder:
@@ -68,7 +68,7 @@ class SetFolder:
         return {}
 
     def shows(self, files: Mapping[str, Rendered]) -> bool:
-        """Whether each name leads to the latest set, to a file with the owner and mode it has to have.
+        """Whether each name leads to the latest set, to a file with its owner and mode.
 
         A former run may have been stopped before that, or told otherwise. Raises: OSError.
         """
@@ -203,8 +203,11 @@ def _remove_set(name: str, folder: int) -> None:
     os.rmdir(name, dir_fd=folder)
 
 
-def _judge_way(path: Path) -> None:
-    """Make sure that nobody but us and root can rename a folder above, or lead it elsewhere."""
+def judge_way(path: Path) -> None:
+    """Make sure that nobody but us and root can rename a folder above, or lead it elsewhere.
+
+    Raises: UnsafePath, OSError.
+    """
     resolved = path.parent.resolve()
     ways = (path.parent, *path.parent.parents, resolved, *resolved.parents)
     for parent in dict.fromkeys(ways):
