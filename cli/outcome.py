@@ -41,14 +41,26 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return DONE
     except Refusal as refusal:
-        _tell(refusal, as_json=_wants_json(arguments))
-        return status_of(refusal)
+        return _refused(refusal, arguments)
+    except OSError as fault:
+        # What a command reads and writes is named by its user: a full disk, a folder of others.
+        return _refused(Refusal(Kind.PRECONDITION, _about(fault)), arguments)
     return result if isinstance(result, int) else DONE
 
 
 def status_of(refusal: Refusal) -> int:
     """Return the exit status that belongs to a refusal."""
     return _STATUS.get(refusal.kind, REFUSED)
+
+
+def _refused(refusal: Refusal, arguments: Sequence[str]) -> int:
+    _tell(refusal, as_json=_wants_json(arguments))
+    return status_of(refusal)
+
+
+def _about(fault: OSError) -> str:
+    reason = fault.strerror or str(fault)
+    return f"{fault.filename}: {reason}" if fault.filename else reason
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
