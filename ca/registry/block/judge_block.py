@@ -85,7 +85,7 @@ def _read_id(kind: SubjectKind, text: str, trust_domain: TrustDomain) -> tuple[S
             "the server's own ID cannot be blocked: no agent could reach it to be told otherwise",
             field="subject",
             value=text,
-            remedy="if its key has leaked, begin with new authorities: docs/threat-model.md says how",
+            remedy="if its key has leaked, begin with new authorities: see docs/threat-model.md",
         )
     if not spiffe_id.path:
         raise _invalid("this is a whole trust domain, not an identity", text)
