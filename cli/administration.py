@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+import click
 import httpx
 
 from cli.place import Place
@@ -127,7 +128,7 @@ class Administration:
         return Refusal(
             Kind.UNAVAILABLE,
             f"the server at {self._place.name} cannot be reached: {reason}",
-            remedy=_remedy(self._place, reason),
+            remedy=remedy(self._place, reason),
         )
 
 
@@ -140,18 +141,28 @@ def _transport(place: Place) -> httpx.HTTPTransport:
     if place.socket is not None:
         # There is no TLS on it: what the environment says of certificates is not read.
         return httpx.HTTPTransport(uds=str(place.socket), trust_env=False)
-    context = ssl.create_default_context(cafile=str(place.bundle) if place.bundle else None)
+    try:
+        context = ssl.create_default_context(cafile=str(place.bundle) if place.bundle else None)
+    except OSError as fault:
+        no_certificate = isinstance(fault, ssl.SSLError)
+        reason = "there is no certificate in it" if no_certificate else fault.strerror
+        raise click.UsageError(f"cannot read the bundle {place.bundle}: {reason}") from fault
     return httpx.HTTPTransport(verify=context)
 
 
-def _remedy(place: Place, reason: str) -> str:
-    if place.socket is None:
-        return "give --bundle FILE with the CA certificates of its trust domain" * (
-            "CERTIFICATE_VERIFY_FAILED" in reason
-        )
+def remedy(place: Place, reason: str) -> str:
+    """Say what to look at when that way in did not lead to a server."""
     if "Permission denied" in reason:
         return "run the command as root or as the user of the server"
-    return f"is it running? finial up --dir {place.socket.parent.parent}"
+    if place.folder is not None:
+        return f"is it running? finial up --dir {place.folder}"
+    if place.socket is not None:
+        return "is it running? Its socket for administrators is private/admin.sock in its data_dir"
+    if "ostname mismatch" in reason or "IP address mismatch" in reason:
+        return "is it the port of its REST API ([server.rest]) and one of its dns_names?"
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "give --bundle FILE with the CA certificates of its trust domain"
+    return "is it running, and is it the port of its REST API ([server.rest])?"
 
 
 def _refusal(answer: httpx.Response) -> Refusal:

@@ -49,7 +49,8 @@ def parse(uri: str) -> Path | TcpEndpoint:
         return unix_path(uri)
     if uri.startswith("tcp:"):
         return _tcp(uri)
-    raise click.UsageError(f"{uri!r} is not a URI of the form unix:///path or tcp://ip:port")
+    meant = f": did you mean unix://{uri}?" if uri.startswith("/") else ""
+    raise click.UsageError(f"{uri!r} is not a URI of the form unix:///path or tcp://ip:port{meant}")
 
 
 def unix_path(uri: str) -> Path:

@@ -40,14 +40,8 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         # again while it flushes at exit.
         sys.stderr.close()
         return DONE
-    except UnicodeEncodeError as wrong:
-        if wrong.encoding != "utf-8":
-            raise
-        # An argument, or a file's name, may hold bytes that are no text: no request can say them.
-        fault = f"an argument is not UTF-8: it holds {wrong.object[wrong.start : wrong.end]!a}"
-        _tell(Refusal(Kind.INVALID, fault), as_json=_wants_json(arguments))
-        return REFUSED
-    except Refusal as refusal:
+    except (Refusal, OSError, UnicodeEncodeError) as fault:
+        refusal = _refusal(fault)
         _tell(refusal, as_json=_wants_json(arguments))
         return status_of(refusal)
     return result if isinstance(result, int) else DONE
@@ -56,6 +50,21 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
 def status_of(refusal: Refusal) -> int:
     """Return the exit status that belongs to a refusal."""
     return _STATUS.get(refusal.kind, REFUSED)
+
+
+def _refusal(fault: Refusal | OSError | UnicodeEncodeError) -> Refusal:
+    if isinstance(fault, Refusal):
+        return fault
+    if isinstance(fault, OSError):
+        # What a command reads and writes is named by its user: a full disk, a folder of others.
+        reason = fault.strerror or str(fault)
+        about = f"{fault.filename}: {reason}" if fault.filename else reason
+        return Refusal(Kind.PRECONDITION, about)
+    if fault.encoding != "utf-8":
+        raise fault
+    # An argument, or a file's name, may hold bytes that are no text: no request can say them.
+    bytes_ = fault.object[fault.start : fault.end]
+    return Refusal(Kind.INVALID, f"an argument is not UTF-8: it holds {bytes_!a}")
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -20,9 +20,13 @@ ADMIN_SOCKET: Final = Path("private/admin.sock")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How administrators' commands reach their server: by a socket, or by an HTTPS address."""
+    """How administrators' commands reach their server: by a socket, or by an HTTPS address.
+
+    `folder` is that of `finial up`, if the server was named by it.
+    """
 
     socket: Path | None = None
+    folder: Path | None = None
     url: str = ""
     token: str = ""
     bundle: Path | None = None
@@ -86,7 +90,8 @@ def find(
             "where is the server? Give --dir D (or FINIAL_DIR), the folder of `finial up`, "
             "or --server unix:///path/admin.sock or https://host:port (or FINIAL_SERVER)"
         )
-    return Place(socket=Path(directory).absolute() / ADMIN_SOCKET)
+    folder = Path(directory).absolute()
+    return Place(socket=folder / ADMIN_SOCKET, folder=folder)
 
 
 def _addressed(server: str, token_file: str | None, bundle: str | None) -> Place:

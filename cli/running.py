@@ -1,6 +1,7 @@
 """Runs a program from its configuration file, or only says whether it could."""
 
 import dataclasses
+import errno
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ready = Callable[[Any], None]
 DEFAULT_AGENT: Final = Path("/etc/finial/agent.toml")
+_ADDRESS_REMEDIES: Final = {
+    errno.EADDRINUSE: "stop the program that listens there, or choose another address",
+    errno.EADDRNOTAVAIL: "choose an address of this machine",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,11 @@ def agent_settings(wishes: AgentWishes) -> "Settings":
     """
     from agent.settings import load, read
 
+    if wishes.config is None and wishes.join_file is None and not DEFAULT_AGENT.exists():
+        raise click.UsageError(
+            "what shall it join? Give --join-file FILE, what `finial token create` printed on the "
+            f"server, or --config FILE; there is no {DEFAULT_AGENT}"
+        )
     # A join string names everything that an agent needs, so that no file has to exist.
     needs_file = wishes.config is not None or wishes.join_file is None or DEFAULT_AGENT.exists()
     found = configured(load if needs_file else lambda _: read({"agent": {}}), wishes.file)
@@ -140,7 +150,8 @@ def in_loop(program: Callable[[], Coroutine[Any, Any, None]], config: Path) -> N
     except SettingsError as wrong:
         raise _unusable(config, wrong.problems) from None
     except OSError as fault:
-        raise Refusal(Kind.PRECONDITION, f"cannot start: {fault}") from fault
+        remedy = _ADDRESS_REMEDIES.get(fault.errno or 0, "")
+        raise Refusal(Kind.PRECONDITION, f"cannot start: {fault}", remedy=remedy) from fault
 
 
 def _overruled(found: "Settings", wishes: AgentWishes) -> "Settings":

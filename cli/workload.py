@@ -14,6 +14,8 @@ from finial.wire.pb import workload_pb2 as pb
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["SpiffeWorkloadAPI"]
 _HEADER: Final = (("workload.spiffe.io", "true"),)
 _CLOSED: Final = (BrokenPipeError, ConnectionResetError)
+_NOBODY: Final = (FileNotFoundError, ConnectionRefusedError)
+_AWAY: Final = "is the agent running, and is this its socket? finial up and the agent's log name it"
 _UNSEEN: Final = (
     "an agent that cannot see who calls closes the connection without a word; to see why, on the "
     "node: finial explain --last-refusals"
@@ -91,8 +93,13 @@ async def workload_api(endpoint: Path | TcpEndpoint, timeout: float) -> AsyncIte
     try:
         yield WorkloadApi(channel, timeout)
     except Refusal as refusal:
-        if refusal.remedy or not isinstance(refusal.__cause__, _CLOSED):
-            raise
-        raise Refusal(refusal.kind, refusal.detail, remedy=_UNSEEN) from refusal
+        remedy = refusal.remedy or _remedy(refusal.__cause__)
+        raise Refusal(refusal.kind, refusal.detail, remedy=remedy) from refusal.__cause__
     finally:
         await channel.close()
+
+
+def _remedy(cause: BaseException | None) -> str:
+    if isinstance(cause, _CLOSED):
+        return _UNSEEN
+    return _AWAY if isinstance(cause, _NOBODY) else ""

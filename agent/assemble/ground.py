@@ -31,6 +31,7 @@ def prepare_directories(agent: Agent) -> None:
             f"the data directory cannot be used: {error}",
             field="data_dir",
             value=str(agent.data_dir),
+            remedy="run as a user who may write there, or name another folder: --data-dir",
         ) from error
 
 

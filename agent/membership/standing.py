@@ -114,8 +114,10 @@ def remedy(phase: Phase, agent_id: SpiffeId | None) -> str:
             f"the server banned this agent; to let it come back, run on the server "
             f"'finial agent evict {name}' and then join again"
         )
+    why = "this agent's join token was spent and its SVID is worth nothing any more"
+    if phase is Phase.UNATTESTED:
+        why = "a join token is good for one agent, once, until it expires"
     return (
-        "this agent's join token was spent and its SVID is worth nothing any more; run "
-        "'finial token create' on the server and start the agent with 'finial agent run "
-        "--join-file FILE'"
+        f"{why}; run 'finial token create' on the server and start the agent with 'finial agent "
+        "run --join-file FILE'"
     )

@@ -115,7 +115,8 @@ class JoinToken:
             raise Refusal(
                 Kind.DENIED,
                 f"whoever answers at {address} could not prove that it made the join token",
-                remedy="check the address; make a new token if the old one may be known to others",
+                remedy="if the token may have expired, make a new one: finial token create; if it "
+                "is fresh, check the address, for somebody else answers there",
             )
         return parse_spiffe_bundle(self._trust_domain, answer.document)
 

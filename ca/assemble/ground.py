@@ -40,6 +40,7 @@ def prepare_directories(server: Server) -> None:
             f"the data directory cannot be used: {error}",
             field="data_dir",
             value=str(server.data_dir),
+            remedy="run as a user who may write there, or name another folder as data_dir",
         ) from error
 
 

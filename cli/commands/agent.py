@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.agent_path import agent_resource
+from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_fields, print_json, print_table
 
@@ -135,7 +136,7 @@ def ban(agent_id: str, place: Place, output: str) -> None:
     _done("banned", [agent_id], output)
 
 
-@agent.command()
+@agent.command(short_help="Forget an agent; it may be able to attest again.")
 @click.argument("agent_id")
 @server_options
 @output_option
@@ -153,13 +154,13 @@ def evict(agent_id: str, place: Place, output: str) -> None:
     _done("evicted", [agent_id], output)
 
 
-@agent.command()
+@agent.command(short_help="Evict the agents that have been gone for long.")
 @click.option(
     "--expired-for",
-    type=click.IntRange(0),
-    default=720 * 3600,
+    type=Lifetime(),
+    default="30d",
     show_default=True,
-    help="Seconds since the agent's SVID ended.",
+    help="How long ago the agent's SVID ended.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say which ones.")
 @server_options
@@ -170,7 +171,7 @@ def purge(expired_for: int, dry_run: bool, place: Place, output: str) -> None:
     \b
     Examples:
       finial agent purge --dry-run
-      finial agent purge --expired-for 86400
+      finial agent purge --expired-for 7d
     """
     from cli.administration import Administration
     from cli.printing import instant

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_json, print_table
 
@@ -24,10 +25,10 @@ def api_token() -> None:
 )
 @click.option(
     "--ttl",
-    type=click.IntRange(1),
-    default=90 * 86400,
+    type=Lifetime(1),
+    default="90d",
     show_default=True,
-    help="Seconds until it expires.",
+    help="How long it is good.",
 )
 @server_options
 @output_option

@@ -93,7 +93,7 @@ def create(
     Examples:
       finial entry create spiffe://example.org/web --selector unix:uid:1000
       finial entry create spiffe://example.org/db --selector unix:user:postgres \\
-        --dns db.internal --x509-svid-ttl 600
+        --dns db.internal --x509-svid-ttl 10m
       finial entry create --for-pid 4711
       finial entry create spiffe://example.org/web --for-pid 4711 --select unix:uid
     """
@@ -196,7 +196,7 @@ def update(
 
     \b
     Examples:
-      finial entry update ID --x509-svid-ttl 600
+      finial entry update ID --x509-svid-ttl 10m
       finial entry update ID --selector unix:uid:1000 --selector unix:path:/usr/bin/web
     """
     from cli.administration import Administration, part

@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 
 import click
 
+from cli.lifetime import Lifetime
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DESCRIBING = (
-    click.option("--x509-svid-ttl", type=click.IntRange(0), help="In seconds; 0: the default."),
-    click.option("--jwt-svid-ttl", type=click.IntRange(0), help="In seconds; 0: the default."),
+    click.option("--x509-svid-ttl", type=Lifetime(), help="Such as 30m; 0: the default."),
+    click.option("--jwt-svid-ttl", type=Lifetime(), help="Such as 5m; 0: the default."),
     click.option("--dns", "dns_names", multiple=True, help="A DNS name for the certificate."),
     click.option("--federates-with", multiple=True, help="A foreign trust domain."),
     click.option("--hint", help="A word by which the workload tells its identities apart."),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_json
 
@@ -14,12 +15,10 @@ def mint() -> None:
     """Sign an SVID by hand, without an entry or an agent."""
 
 
-@mint.command()
+@mint.command(short_help="Sign an X509-SVID for a new key.")
 @click.argument("spiffe_id")
 @click.option("--dns", "dns_names", multiple=True, help="A DNS name for the certificate.")
-@click.option(
-    "--ttl", type=click.IntRange(0), default=0, help="In seconds; 0: the server's default."
-)
+@click.option("--ttl", type=Lifetime(), default=0, help="Such as 1h; 0: the server's default.")
 @click.option(
     "--write",
     "folder",
@@ -73,9 +72,7 @@ def x509(
     required=True,
     help="Whom the token is for; may be repeated.",
 )
-@click.option(
-    "--ttl", type=click.IntRange(0), default=0, help="In seconds; 0: the server's default."
-)
+@click.option("--ttl", type=Lifetime(), default=0, help="Such as 1h; 0: the server's default.")
 @click.option(
     "--write",
     "file",

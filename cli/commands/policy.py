@@ -24,7 +24,7 @@ for _command in (mode, report, agents):
     policy.add_command(_command)
 
 
-@policy.command()
+@policy.command(short_help="Register the policies in files, or change them.")
 @_FILES
 @server_options
 @output_option
@@ -100,7 +100,7 @@ def diff(files: Sequence[Path], place: Place, output: str) -> None:
         click.echo("nothing would change")
 
 
-@policy.command()
+@policy.command(short_help="Say which requests would be decided otherwise.")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--requests",
@@ -161,7 +161,7 @@ def test(
     return int(bool(tried["faults"]))
 
 
-@policy.command()
+@policy.command(short_help="Say what becomes of a request, and why.")
 @click.argument("caller")
 @click.argument("callee")
 @click.argument("method")
@@ -252,7 +252,7 @@ def show(name: str, versions: bool, place: Place, output: str) -> None:
             click.echo(f"  {plain(line)}")
 
 
-@policy.command()
+@policy.command(short_help="Delete a policy; the modes of callees stay.")
 @click.argument("name")
 @server_options
 @output_option

@@ -33,7 +33,7 @@ def sidecar(config: Path, once: bool, check: bool, output: str) -> None:
     \b
     A file:
       [sidecar]
-      workload_api = "unix:///run/finial/workload.sock"
+      workload_api = "unix:///run/finial/workload/workload.sock"
       [[svid]]
       folder = "/etc/nginx/svid"
       program = "nginx"

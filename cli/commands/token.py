@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_json, print_table
 
@@ -14,13 +15,13 @@ def token() -> None:
     """Let a node join by a token that is good for one agent, once."""
 
 
-@token.command()
+@token.command(short_help="Make a join string: servers, trust domain and token.")
 @click.option(
     "--ttl",
-    type=click.IntRange(1),
-    default=600,
+    type=Lifetime(1),
+    default="10m",
     show_default=True,
-    help="Seconds until it expires unused.",
+    help="How long it waits to be used.",
 )
 @click.option("--spiffe-id", help="A further SPIFFE ID for the node, to register workloads under.")
 @click.option(
@@ -67,7 +68,7 @@ def create(
     )
 
 
-@token.command("list")
+@token.command("list", short_help="List the join tokens that wait to be used.")
 @server_options
 @output_option
 def list_(place: Place, output: str) -> None:

@@ -4,10 +4,12 @@ A line on standard input says go; one line of JSON on standard output says ready
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ import click
 
 from cli import running
 from cli.outcome import run
+from finial.spiffe.refusal import Refusal
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -24,7 +27,7 @@ def main() -> int:
     program, config, parent = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     _follow_into_death(parent)
     if program == "server":
-        start = running.server(config, _tell)
+        start = _naming_the_port(running.server(config, _tell))
     else:
         start = running.agent(running.AgentWishes(config), _tell)
     if not sys.stdin.readline():
@@ -41,6 +44,19 @@ def _tell(program: Any) -> None:
     }
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
+
+
+def _naming_the_port(start: Callable[[], None]) -> Callable[[], None]:
+    def named() -> None:
+        try:
+            start()
+        except Refusal as refusal:
+            if getattr(refusal.__cause__, "errno", 0) not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            remedy = "another --port (0 takes a free one), or stop what listens there"
+            raise Refusal(refusal.kind, refusal.detail, remedy=remedy) from refusal
+
+    return named
 
 
 def _follow_into_death(parent: int) -> None:

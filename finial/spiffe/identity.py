@@ -14,6 +14,7 @@ MAX_TRUST_DOMAIN_BYTES: Final = 255
 _TOO_LONG: Final = "the SPIFFE ID is longer than 2048 bytes"
 
 _SCHEME: Final = "spiffe://"
+_EXAMPLE: Final = "spiffe://example.org/web"
 _LONGEST_AUTHORITY: Final = len(_SCHEME) + MAX_TRUST_DOMAIN_BYTES
 _NAME: Final = r"[a-z0-9._-]+"
 _PATH: Final = r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)*"
@@ -89,7 +90,7 @@ class SpiffeId:
         # One match for all rules: this is read for every certificate, token and call.
         found = _whole.fullmatch(text) if len(text) <= MAX_ID_BYTES else None
         if found is None or found.end(1) > _LONGEST_AUTHORITY:
-            raise _invalid("spiffe_id", text, _id_fault(text))
+            raise _invalid("spiffe_id", text, _id_fault(text), "write it like " + _EXAMPLE)
         return cls(_trust_domain(found[1]), found[2])
 
     @classmethod
@@ -162,6 +163,6 @@ def _foreign(text: str, faults: Mapping[str, str], otherwise: str) -> str:
     return next((fault for mark, fault in faults.items() if mark in text), otherwise)
 
 
-def _invalid(field: str, text: str, fault: str) -> Refusal:
+def _invalid(field: str, text: str, fault: str, remedy: str = "") -> Refusal:
     # Shown with escapes, since what was refused may hold anything at all.
-    return Refusal(Kind.INVALID, fault, field=field, value=ascii(text[:80])[1:-1])
+    return Refusal(Kind.INVALID, fault, field=field, value=ascii(text[:80])[1:-1], remedy=remedy)

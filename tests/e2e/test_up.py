@@ -174,6 +174,7 @@ def test_a_taken_port_is_told() -> None:
         done = finial("up", "--dir", str(parent / "d"), "--port", str(port))
         assert done.returncode != 0
         assert "in use" in done.stderr
+        assert "try: another --port" in done.stderr
 
 
 def test_people_are_told_what_to_try_next() -> None:

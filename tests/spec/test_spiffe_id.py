@@ -154,3 +154,10 @@ def test_a_path_is_empty_or_begins_with_a_slash(path: str, reason: str) -> None:
     with pytest.raises(Refusal, match=reason):
         SpiffeId.of(EXAMPLE, path)
     assert SpiffeId.of(EXAMPLE, "") == EXAMPLE.id
+
+
+def test_what_is_no_id_is_met_with_how_one_is_written() -> None:
+    """Whoever types a path, or a name, reads what an ID looks like (ID-01)."""
+    with pytest.raises(Refusal) as refused:
+        SpiffeId.parse("web")
+    assert refused.value.remedy == "write it like spiffe://example.org/web"

@@ -93,7 +93,7 @@ def _read_id(kind: SubjectKind, text: str, trust_domain: TrustDomain) -> tuple[S
             "the server's own ID cannot be blocked: no agent could reach it to be told otherwise",
             field="subject",
             value=text,
-            remedy="taint or rotate its authority if its key has leaked",
+            remedy="if its key has leaked, begin with new authorities: see docs/threat-model.md",
         )
     if not spiffe_id.path:
         raise _invalid("this is a whole trust domain, not an identity", text)

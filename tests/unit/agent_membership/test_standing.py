@@ -105,4 +105,8 @@ def test_the_operator_is_told_what_to_run() -> None:
     """An agent that stops names the command that brings it back."""
     assert "finial agent evict x509pop/abc" in remedy(Phase.BANNED, AGENT)
     assert "finial agent evict AGENT" in remedy(Phase.BANNED, None)
-    assert "finial token create" in remedy(Phase.LOST, AGENT)
+    assert "its SVID is worth nothing" in remedy(Phase.LOST, AGENT)
+    never_joined = remedy(Phase.UNATTESTED, None)
+    assert "its SVID" not in never_joined
+    for said in (never_joined, remedy(Phase.LOST, AGENT)):
+        assert "finial token create" in said

@@ -18,8 +18,9 @@ def test_an_explicit_socket_wins_over_the_variable() -> None:
 @pytest.mark.parametrize("uri", ["http://x", "/run/x.sock", "run/x.sock", "unixs:///x", ""])
 def test_only_two_schemes_are_known(uri: str) -> None:
     """The value is a URI with scheme unix or tcp (WEP-09)."""
-    with pytest.raises(click.UsageError):
+    with pytest.raises(click.UsageError) as refused:
         parse(uri)
+    assert ("did you mean unix:///run/x.sock?" in str(refused.value)) == uri.startswith("/")
 
 
 @pytest.mark.parametrize("uri", ["unix:///run/x.sock", "unix:/run/x.sock"])

@@ -47,6 +47,13 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     assert "--output" in shown.output
 
 
+@pytest.mark.parametrize("group", sorted({path[:-1] for path in COMMANDS}), ids=" ".join)
+def test_a_list_of_commands_says_each_to_its_end(group: tuple[str, ...]) -> None:
+    """On a terminal of 80 columns no line of a group's help is cut off."""
+    shown = CliRunner().invoke(root, [*group, "--help"], terminal_width=80).output
+    assert "..." not in shown.partition("Commands:")[2]
+
+
 def test_no_command_takes_a_secret_as_an_argument() -> None:
     """Everybody can read a process's arguments."""
     for command in COMMANDS:

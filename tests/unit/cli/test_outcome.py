@@ -74,3 +74,12 @@ def test_each_problem_of_a_file_has_its_line(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == (
         "finial: a.toml cannot be used:\n  - one\n  finial: \\x1btwo\n"
     )
+
+
+def test_a_file_that_cannot_be_used_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk or a folder of somebody else's is told by name and reason, never by a trace."""
+    assert run(_command(PermissionError(13, "Permission denied", "/root/svid")), []) == 1
+    assert run(_command(OSError(28, "No space left on device")), []) == 1
+    assert capsys.readouterr().err == (
+        "finial: /root/svid: Permission denied\nfinial: No space left on device\n"
+    )

@@ -48,6 +48,9 @@ def test_one_who_is_not_seen_is_told_where_the_reason_stands(place: Path) -> Non
 
 
 def test_where_nobody_listens_nobody_closed_anything(place: Path) -> None:
-    """A socket that is not there is no agent that looks away."""
-    refusal = refusal_of(place / "nobody")
-    assert (refusal.kind, refusal.remedy) == (Kind.UNAVAILABLE, "")
+    """A socket that is not there is no agent that looks away: is it running, and is that it?"""
+    (place / "file").touch()
+    for name in ("nobody", "file"):
+        refusal = refusal_of(place / name)
+        assert refusal.kind is Kind.UNAVAILABLE
+        assert refusal.remedy.startswith("is the agent running, and is this its socket?")

@@ -36,6 +36,14 @@ def test_a_file_has_the_mode_of_its_purpose(
     assert mode(path) == expected
 
 
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """The error names the file that was wanted and not the one that was to become it."""
+    path = tmp_path / "nowhere" / "file"
+    with pytest.raises(FileNotFoundError) as failed:
+        write_public(path, b"content")
+    assert failed.value.filename == str(path)
+
+
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     """Writing to a name that is a symbolic link leaves alone what it leads to."""
     (tmp_path / "target").write_bytes(b"target")

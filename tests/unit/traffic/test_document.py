@@ -45,6 +45,16 @@ def test_what_is_no_document_is_refused(content: bytes) -> None:
     assert caught.value.kind is Kind.INVALID
 
 
+@pytest.mark.parametrize("time", [b"-1e300", b"-1", b"253402300800", b"1e300"])
+@pytest.mark.parametrize("member", [b'"first_at":1.0', b'"last_at":2.0'])
+def test_a_time_that_is_no_date_is_refused(member: bytes, time: bytes) -> None:
+    """One agent that lies about time makes the list of all others no error."""
+    content = encode(TrafficDocument(epoch="e", turn=1, since=0.0, rows=(ROW,)))
+    assert member in content
+    with pytest.raises(Refusal, match="the record of traffic is none"):
+        decode(content.replace(member, member.partition(b":")[0] + b":" + time))
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"after":-1}', b'{"epoch":1}', b"\xff"])
 def test_what_is_no_question_is_refused(content: bytes) -> None:
     """The other direction is judged as well."""
