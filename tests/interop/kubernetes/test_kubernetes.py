@@ -258,6 +258,10 @@ def test_a_new_server_pod_is_the_same_server(world: World) -> None:
         "wait", "pod/finial-server-0", "--namespace=finial", "--for=delete", "--timeout=60s"
     )
     world.await_rollout("statefulset/finial-server", "finial")
+    # The pod is ready for agents, and for administrators a moment later.
+    listing = ("finial-server", "finial", "agent", "list")
+    server = {"container": "server", "namespace": "finial"}
+    eventually(lambda: world.inside(*listing, **server).returncode == 0, 60)
     assert [each["id"] for each in world.agents()] == [before["id"]]
     assert world.fetched("db") == ["spiffe://example.org/db"]
 
