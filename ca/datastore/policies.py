@@ -89,8 +89,8 @@ class Policies(Subject):
             ]
             if replaced:
                 chosen = update(policies).where(policies.c.id == bindparam("its_id"))
-                named: dict[str, Any] = {each.name: bindparam(each.name) for each in policies.columns}
-                transaction.connection.execute(chosen.values(named), replaced)
+                columns: dict[str, Any] = {each.name: bindparam(each.name) for each in policies.c}
+                transaction.connection.execute(chosen.values(columns), replaced)
             _remember(transaction, *changed, deleted=False)
             return done
 
