@@ -17,8 +17,11 @@ class Versions:
 
     @property
     def lags(self) -> bool:
-        """Whether it has yet to enforce what it was told."""
-        return self.applied < self.told
+        """Whether it enforces something else than what it was told.
+
+        It may hold a later version, of a server whose clock was wrong, and refuse what it is told.
+        """
+        return self.applied != self.told
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,9 @@ def test_versions_only_grow(tmp_path: Path) -> None:
             assert (await told(stream)).version == now + 5001
         async with following(agent, now + 10**12) as stream:
             assert (await told(stream)).version == now + 24 * 3600 * 1000 + 1
+            # The agent refuses that one, since it is older than what it says it holds.
+            [here] = enforcement(built.world)
+            assert here.lags
 
     play(tmp_path, act)
 
