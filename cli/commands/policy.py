@@ -194,6 +194,8 @@ def explain(*, caller: str, callee: str, method: str, path: str, place: Place, o
         block = found["blocked"]
         click.echo(f"denied: {plain(block['subject'])} is blocked: {plain(block['reason'])}")
         click.echo("without the block it would be:")
+    if not found["served"]:
+        click.echo("no entry grants the callee, so that no agent is asked about it; if one did:")
     if found["strange"]:
         click.echo("the callee does not federate with the caller's trust domain")
         if found["mode"] == "enforce":
