@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from ca.datastore.engine.transaction import Transaction
 from ca.datastore.subject import Subject
@@ -81,11 +81,16 @@ class Policies(Subject):
             made = [_values(after) for before, after in done if before is None]
             if made:
                 transaction.connection.execute(insert(policies), made)
-            for before, after in done:
-                if before is not None and after != before:
-                    chosen = update(policies).where(policies.c.id == before.id)
-                    transaction.connection.execute(chosen.values(_values(after)))
             changed = [after for before, after in done if after != before]
+            replaced = [
+                {**_values(after), "its_id": after.id}
+                for before, after in done
+                if before is not None and after != before
+            ]
+            if replaced:
+                chosen = update(policies).where(policies.c.id == bindparam("its_id"))
+                columns: dict[str, Any] = {each.name: bindparam(each.name) for each in policies.c}
+                transaction.connection.execute(chosen.values(columns), replaced)
             _remember(transaction, *changed, deleted=False)
             return done
 

@@ -76,6 +76,8 @@ def mode(
         return
     origin = f"set for {plain(found['set_for'])}" if found["set_for"] else "set by nobody"
     click.echo(f"{plain(found['callee'])} is {found['mode']}, {origin}")
+    if not found["served"]:
+        click.echo("  no entry grants it: is it spelled like this?")
     click.echo(f"  policies that can be about it: {found['policies']}")
     if found["audit"] == "all":
         click.echo("  all decisions are audited, not denials alone")

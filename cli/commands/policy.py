@@ -10,6 +10,9 @@ from cli.commands.callees import agents, list_items, mode, report
 from cli.place import Place, server_options
 from cli.printing import output_option, plain, print_fields, print_json
 
+_PATIENCE: Final = 75.0
+"""Seconds for what may take long with thousands of policies; the server gives up before."""
+
 _FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
 )
@@ -44,7 +47,7 @@ def apply(files: Sequence[Path], place: Place, output: str) -> None:
 
     parts = list(batches(read_policies(files)))
     items: list[dict[str, Any]] = []
-    with Administration(place) as server:
+    with Administration(place, _PATIENCE) as server:
         for part in parts if len(parts) > 1 else ():
             # Nothing is registered of what has no place in one call, before all of it was judged.
             judged(server.post("/v1/policies:try", {"put": part})["faults"])
@@ -131,7 +134,7 @@ def test(
         raise click.UsageError("name files with policies, or one to --remove")
     wish = {"put": read_policies(files) if files else [], "remove": list(removed)}
     tried: dict[str, Any] = {"faults": [], "changes": [], "asked": 0}
-    with Administration(place) as server:
+    with Administration(place, _PATIENCE) as server:
         asked = (
             recorded_requests(server.every("/v1/traffic", by="requests"))
             if requests is None
@@ -191,6 +194,8 @@ def explain(*, caller: str, callee: str, method: str, path: str, place: Place, o
         block = found["blocked"]
         click.echo(f"denied: {plain(block['subject'])} is blocked: {plain(block['reason'])}")
         click.echo("without the block it would be:")
+    if not found["served"]:
+        click.echo("no entry grants the callee, so that no agent is asked about it; if one did:")
     if found["strange"]:
         click.echo("the callee does not federate with the caller's trust domain")
         if found["mode"] == "enforce":

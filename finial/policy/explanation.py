@@ -59,9 +59,15 @@ def explain(
 
 
 def changes(before: PolicySet, after: PolicySet, requests: Iterable[Request]) -> tuple[Change, ...]:
-    """Which of these requests are decided otherwise by other rules, were all callees enforced."""
+    """Which of these requests are decided otherwise by other rules, were all callees enforced.
+
+    Both know the same attributes, so that a pair about which both say the same is not asked about.
+    """
     found = []
     for request in requests:
+        caller, callee = request.caller, request.callee
+        if caller is None or before.about(caller, callee) == after.about(caller, callee):
+            continue
         one, other = before.judge(request), after.judge(request)
         if one.allowed != other.allowed:
             found.append(Change(request, one.ground, other.ground, other.by or one.by))

@@ -132,6 +132,9 @@ def test_versions_only_grow(tmp_path: Path) -> None:
             assert (await told(stream)).version == now + 10**12 + 1
         async with following(agent, now + 10**13) as stream:
             assert (await told(stream)).version == now + FURTHEST_AHEAD + 1
+            # The agent refuses that one, since it is older than what it says it holds.
+            [here] = enforcement(built.world)
+            assert here.lags
 
     play(tmp_path, act)
 

@@ -17,7 +17,8 @@ from finial.spiffe.well_known import is_reserved
 class CalleeStanding:
     """What holds for a callee: its mode, by whom it was set, and how many policies may be about it.
 
-    `own` tells a mode that was set for exactly this from one of a prefix above it, or of none.
+    It is `served` where some entry grants it. `own` tells a mode that was set for exactly this from
+    one of a prefix above it, or of none.
     """
 
     callee: IdPattern
@@ -25,6 +26,7 @@ class CalleeStanding:
     own: bool
     is_set: bool
     policies: int
+    served: bool
 
 
 def list_modes(world: World) -> tuple[CalleeMode, ...]:
@@ -37,8 +39,21 @@ def callee_standing(world: World, callee: IdPattern) -> CalleeStanding:
     policies = world.known.policies
     own, holds = policies.mode(callee), policies.mode_for(callee)
     return CalleeStanding(
-        callee, holds, own is not None, holds is not UNSET, policies.count_about(callee)
+        callee,
+        holds,
+        own is not None,
+        holds is not UNSET,
+        policies.count_about(callee),
+        is_served(world, callee),
     )
+
+
+def is_served(world: World, callees: IdPattern) -> bool:
+    """Whether an entry grants this callee, or anybody below a prefix; otherwise no agent asks."""
+    entries = world.known.entries
+    if not callees.below:
+        return bool(entries.granting(callees.id))
+    return any(callees.matches(each.spiffe_id) for each in entries)
 
 
 async def set_mode(

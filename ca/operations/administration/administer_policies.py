@@ -12,6 +12,7 @@ from typing import Final
 from ca.datastore.policies import policy_not_found
 from ca.events.access_rules import PolicyCreated, PolicyDeleted, PolicyUpdated
 from ca.events.happened import Actor
+from ca.operations.administration.administer_modes import is_served
 from ca.operations.publish_policies import identities_asked_for
 from ca.operations.world import World
 from ca.registry.policy.policy_index import UNSET
@@ -21,6 +22,7 @@ from finial.policy.admission import Known, faults
 from finial.policy.decision import Decision, Mode
 from finial.policy.document import PolicyText, read_policy
 from finial.policy.explanation import Change, Compared, changes, explain
+from finial.policy.id_pattern import IdPattern
 from finial.policy.policy_set import PolicySet
 from finial.policy.request import Request
 from finial.policy.statement import Statement
@@ -47,7 +49,8 @@ class Explained:
 
     A `block` of the caller or the callee refuses it, whatever the mode and the policies are. The
     caller is `strange` where it is of a trust domain that the callee does not federate with: then
-    no policy is asked, but for the mode.
+    no policy is asked, but for the mode. A callee that no entry grants is not `served`: no agent is
+    asked about it.
     """
 
     request: Request
@@ -56,6 +59,7 @@ class Explained:
     compared: tuple[Compared, ...]
     block: Block | None = None
     strange: bool = False
+    served: bool = True
 
     @property
     def lets_through(self) -> bool:
@@ -232,7 +236,8 @@ def explain_request(world: World, request: Request) -> Explained:
     parties = (request.callee, request.caller)
     found = (_block_of(world, each) for each in parties if each is not None)
     block = next((each for each in found if each is not None), None)
-    return Explained(request, mode, decision, compared, block, _strange(world, request))
+    served = is_served(world, IdPattern(request.callee))
+    return Explained(request, mode, decision, compared, block, _strange(world, request), served)
 
 
 def _block_of(world: World, spiffe_id: SpiffeId) -> Block | None:

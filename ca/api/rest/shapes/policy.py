@@ -192,6 +192,7 @@ class CalleeDocument(Answer):
     audit: AuditLevel
     set_for: str | None = Field(description="The callee or prefix that was given this mode.")
     policies: int = Field(description="How many policies can be about it.")
+    served: bool = Field(description="Whether an entry grants it; otherwise no agent asks for it.")
     revision: int
     changed_at: Instant | None
     changed_by: str
@@ -206,6 +207,7 @@ class CalleeDocument(Answer):
             audit=holds.audit,
             set_for=str(holds.callee) if found.is_set else None,
             policies=found.policies,
+            served=found.served,
             revision=holds.revision if found.own else 0,
             changed_at=instant(holds.changed_at),
             changed_by=holds.changed_by,
@@ -339,6 +341,9 @@ class ExplainedDocument(Answer):
         description="The callee does not federate with the caller's trust domain, which is denied "
         "unless the mode lets it pass."
     )
+    served: bool = Field(
+        description="Whether an entry grants the callee; otherwise no agent is asked about it."
+    )
     shadow: bool = Field(description="Let through although the rules say no.")
     rules_allow: bool = Field(description="Whether mode and policies alone would let it through.")
     ground: str
@@ -356,6 +361,7 @@ class ExplainedDocument(Answer):
             blocked=None if found.block is None else BlockDocument.of(found.block),
             mode=found.mode,
             strange=found.strange,
+            served=found.served,
             shadow=decision.shadow,
             rules_allow=decision.allowed,
             ground=decision.ground.value,
