@@ -201,7 +201,12 @@ class SelectorGrammar:
 
 
 class WorkloadAttestor(Protocol):
-    """From a process to its selectors; `create(settings) -> WorkloadAttestor`."""
+    """From a process to its selectors; `create(settings) -> WorkloadAttestor`.
+
+    One that has `answers_at_once = True` hardly ever waits, keeps its deadline without help, and
+    may be asked outside of any task: it must not ask for the current one, as `asyncio.timeout`
+    does.
+    """
 
     @property
     def name(self) -> str:

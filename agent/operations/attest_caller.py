@@ -27,7 +27,6 @@ from finial.spiffe.selector import Selector
 NO_SUCH_ID: Final = "no identity issued: none of the SPIFFE ID that the process asked for"
 GRACE: Final = 0.5
 MAX_KNOWN: Final = 1024
-_LATE: Final = Failed(Kind.TIMEOUT, "it took too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,9 @@ class CallerAttestation:
         required: Collection[str] = (),
     ) -> None:
         self._attestors = tuple(attestors)
+        # A lone one that hardly ever waits costs no task.
+        alone = self._attestors[0] if len(self._attestors) == 1 else None
+        self._at_once = alone if getattr(alone, "answers_at_once", False) else None
         self._clock = clock
         self._timeout = timeout
         self._required = frozenset(required)
@@ -116,13 +118,14 @@ class CallerAttestation:
         """Ask the attestors, and believe what they said as long as the process lives."""
         process = Process(peer.pid, peer.uid, peer.gid, peer.proc)
         deadline = self._clock.monotonic() + self._timeout
-        if len(self._attestors) > 1:
-            return self._joined(await self._side_by_side(process, deadline))
-        [attestor] = self._attestors
-        finding = await self._alone(attestor, process, deadline)
-        if isinstance(finding, Attested):
-            return self._same(finding)
-        return self._joined([finding])
+        if self._at_once is not None:
+            findings = [await self._at_once.attest(process, deadline)]
+        else:
+            findings = await self._side_by_side(process, deadline)
+        match findings:
+            case [Attested() as alone]:
+                return self._same(alone)
+        return self._joined(findings)
 
     def judge(self, findings: Findings) -> None:
         """Let the matter end here if an attestor denied the caller, or a required one failed.
@@ -135,15 +138,6 @@ class CallerAttestation:
         for name in findings.failures:
             if name in self._required:
                 raise unattested(f"{name} failed, and is required", findings.said)
-
-    async def _alone(
-        self, attestor: WorkloadAttestor, process: Process, deadline: float
-    ) -> Finding:
-        try:
-            async with asyncio.timeout(self._timeout + GRACE):
-                return await attestor.attest(process, deadline)
-        except TimeoutError:
-            return _LATE
 
     async def _side_by_side(self, process: Process, deadline: float) -> list[Finding]:
         tasks = [asyncio.ensure_future(a.attest(process, deadline)) for a in self._attestors]
@@ -208,5 +202,5 @@ def _said(attestor: WorkloadAttestor, finding: Finding) -> Said:
 
 def _finding(task: "asyncio.Future[Finding]") -> Finding:
     if not task.done():
-        return _LATE
+        return Failed(Kind.TIMEOUT, "it took too long")
     return task.result()

@@ -72,7 +72,7 @@ def _one(container: Container, found: Found, *, by_container: bool) -> Finding:
 
 def _pod_alone(container: Container, pods: Pods) -> Finding | None:
     pod = pods.with_uid(container.pod_uid)
-    if pod is None:
+    if pod is None or pod.is_being_opened:
         return None
     facts = (("container", container.id), ("pod", pod.name))
     return Attested(selectors.as_selectors(selectors.pod_values(pod)), facts=facts)

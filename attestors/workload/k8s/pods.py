@@ -39,11 +39,18 @@ class Metadata(_Part, frozen=True):
     owner_references: tuple[Owner, ...] | None = None
 
 
+class Opened(_Part, frozen=True):
+    """A container that somebody opens in the pod for debugging."""
+
+    name: str
+
+
 class Spec(_Part, frozen=True):
     """What the pod was made to be."""
 
     node_name: str = ""
     service_account_name: str = ""
+    ephemeral_containers: tuple[Opened, ...] | None = None
 
 
 class ContainerStatus(_Part, frozen=True):
@@ -84,6 +91,13 @@ class Pod(_Part, frozen=True):
     def init_containers(self) -> tuple[ContainerStatus, ...]:
         """The containers that prepare the pod."""
         return self.status.init_container_statuses or ()
+
+    @property
+    def is_being_opened(self) -> bool:
+        """Whether a container for debugging has no ID yet: an unknown one may be that."""
+        opened = {each.name for each in self.spec.ephemeral_containers or ()}
+        listed = self.status.ephemeral_container_statuses or ()
+        return not opened <= {each.name for each in listed if each.id}
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 The user database may be a directory service far away: a lookup runs in a thread, at most
 `THREADS` at a time, the same one for everyone who waits for the same name, and nobody waits longer
-than their deadline.
+than their deadline. Whoever has many groups asks for a few at a time: others need not wait for all.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from finial.runtime.clock import Clock
 REMEMBERED: Final = 60.0
 MAX_NAMES: Final = 4096
 THREADS: Final = 2
+MAX_ASKED: Final = 8
 
 Lookup = Callable[[int], str | None]
 
@@ -63,9 +64,29 @@ class AccountNames:
 
         A name that was not found within `seconds` is missing from the result.
         """
-        asked = {number: self._ask(number) for number in dict.fromkeys(numbers)}
-        done, _ = await asyncio.wait(asked.values(), timeout=max(seconds, 0.0))
-        return {number: each.result() for number, each in asked.items() if each in done}
+        until = self._clock.monotonic() + seconds
+        asked: dict[int, asyncio.Future[str | None]] = {}
+        waiting: set[asyncio.Future[str | None]] = set()
+        for number in dict.fromkeys(numbers):
+            if len(waiting) == MAX_ASKED:
+                waiting = await self._still_waiting(waiting, until, asyncio.FIRST_COMPLETED)
+            if len(waiting) == MAX_ASKED:
+                break
+            answer = asked[number] = self._ask(number)
+            if not answer.done():
+                waiting.add(answer)
+        await self._still_waiting(waiting, until, asyncio.ALL_COMPLETED)
+        return {number: each.result() for number, each in asked.items() if each.done()}
+
+    async def _still_waiting(
+        self, waiting: "set[asyncio.Future[str | None]]", until: float, for_what: str
+    ) -> "set[asyncio.Future[str | None]]":
+        """Return those that still wait when enough have answered, or the time is over."""
+        if not waiting:
+            return waiting
+        left = max(until - self._clock.monotonic(), 0.0)
+        _, still = await asyncio.wait(waiting, timeout=left, return_when=for_what)
+        return still
 
     def _ask(self, number: int) -> "asyncio.Future[str | None]":
         loop = asyncio.get_running_loop()

@@ -58,6 +58,7 @@ class UnixAttestor:
 
     name = NAME
     grammar = GRAMMAR
+    answers_at_once = True
 
     def __init__(
         self,

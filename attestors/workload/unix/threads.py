@@ -31,8 +31,7 @@ class Threads:
         """Begin as soon as the user has a thread left. Raises: TimeoutError."""
         turns = self._joined(user)
         try:
-            async with asyncio.timeout(max(deadline - self._clock.monotonic(), 0.0)):
-                await turns.acquire()
+            await self._turn(turns, deadline)
         except BaseException:
             self._left(user)
             raise
@@ -57,6 +56,19 @@ class Threads:
         if not done:
             raise TimeoutError
         return running.result()
+
+    async def _turn(self, turns: asyncio.Semaphore, deadline: float) -> None:
+        if not turns.locked():
+            await turns.acquire()
+            return
+        # No asyncio.timeout: this may run in no task of its own.
+        waiting = asyncio.ensure_future(turns.acquire())
+        try:
+            await self.result(waiting, deadline)
+        except BaseException:
+            if not waiting.cancel():
+                turns.release()
+            raise
 
     def _joined(self, user: int | None) -> asyncio.Semaphore:
         turns, count = self._turns.get(user) or (asyncio.Semaphore(PER_USER), 0)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from agent.api.eager import eagerly
 from agent.operations.attest_caller import CallerAttestation, Findings, Unserved
-from attestors.contract import Attested, Failed, NotApplicable
+from attestors.contract import Attested, Failed, Finding, NotApplicable, Process
 from finial.runtime.clock import SystemClock
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Kind, Refusal
@@ -91,6 +92,34 @@ def test_one_that_is_late_costs_its_own_selectors_alone() -> None:
     assert findings.failures == ("k8s",)
     assert findings.said[1].detail == "it took too long"
     assert attest(Saying("k8s", None), timeout=-0.45).said == findings.said[1:]
+
+
+class Timing(Saying):
+    """Bounds its own questions, as attestors do that ask somebody."""
+
+    async def attest(self, process: Process, deadline: float) -> Finding:
+        async with asyncio.timeout(5):
+            return await super().attest(process, deadline)
+
+
+def test_a_lone_one_that_asks_somebody_has_a_task() -> None:
+    """A call that is begun in no task, as most are, brings no attestor out of its own."""
+
+    async def whole() -> Findings:
+        ours, theirs = socket.socketpair(socket.AF_UNIX)
+        attestation = CallerAttestation([Timing("k8s", found("k8s:ns:shop"))], SystemClock(), 5.0)
+        begun: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def begin() -> None:
+            begun.set_result(eagerly(attestation.attest(KernelPeer.of(ours))))
+
+        asyncio.get_running_loop().call_soon(begin)
+        findings: Findings = await (await begun)
+        for each in (ours, theirs):
+            each.close()
+        return findings
+
+    assert asyncio.run(whole()).selectors == selectors("k8s:ns:shop")
 
 
 def test_one_that_is_required_has_to_answer() -> None:

@@ -231,6 +231,25 @@ def test_a_container_that_was_opened_for_debugging_is_not_the_pod() -> None:
     assert "debugging" in finding.why
 
 
+def test_a_container_that_is_just_being_opened_is_not_the_pod_either() -> None:
+    """Where a pod is enough, a container that may be the debugger's waits until it is listed."""
+    document = json.loads(recorded("pods").body)
+    [web] = [each for each in document["items"] if each["metadata"]["uid"] == WEB.uid]
+    web["spec"]["ephemeralContainers"] = [{"name": "debugger"}]
+    found = located(f"/kubepods/pod{WEB.uid}/{STRANGER}")
+
+    def judged() -> Finding | None:
+        listed = pods.read(json.dumps(document).encode())
+        return judge(found, listed, ALONE, by_container=False)
+
+    assert judged() is None
+    web["status"]["ephemeralContainerStatuses"] = [{"name": "debugger", "containerID": ""}]
+    assert judged() is None
+    other = f"docker://{'e' * 64}"
+    web["status"]["ephemeralContainerStatuses"] = [{"name": "debugger", "containerID": other}]
+    assert isinstance(judged(), Attested)
+
+
 def test_an_end_that_is_near_leaves_no_time_to_ask_again(tmp_path: Path) -> None:
     """A failure just before the deadline is the answer."""
     finding = looked_at(tmp_path, WEB.cgroup("web"), answers=Answers(AWAY))

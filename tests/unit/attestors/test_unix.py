@@ -5,7 +5,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,17 +13,12 @@ import pytest
 from attestors.contract import Attested, Failed, Finding, Process
 from attestors.workload.unix import Settings, UnixAttestor, create, executable
 from attestors.workload.unix.account_names import (
-    MAX_NAMES,
-    REMEMBERED,
     AccountNames,
-    group_name,
-    user_name,
 )
 from attestors.workload.unix.credentials import Credentials, Unreadable
 from attestors.workload.unix.programs import MAX_HASHES, Found, Programs
 from finial.runtime.clock import SystemClock
 from finial.spiffe.refusal import Kind
-from tests.doubles.clock import StandingClock
 
 STATUS = (
     b"Name:\tsh\nUid:\t%d\t%d\t3\t4\nGid:\t5\t%d\t7\t8\nFDSize:\t64\nGroups:\t%s \nNStgid:\t1\n"
@@ -266,80 +260,6 @@ def test_many_processes_of_one_program_are_hashed_once(tmp_path: Path) -> None:
     assert hashes == 1
 
 
-def test_a_name_is_looked_up_once_in_a_minute() -> None:
-    """A name, or that there is none, is remembered for a minute and then looked up again."""
-    clock, asked = StandingClock(), []
-
-    def lookup(uid: int) -> str | None:
-        asked.append(uid)
-        return None if uid == 5 else f"user-{uid}"
-
-    async def whole() -> None:
-        names = AccountNames(lookup, clock)
-        assert names.known((5, 6)) is None
-        assert await names.find((5, 6, 6), SECONDS) == {5: None, 6: "user-6"}
-        assert names.known((5, 6)) == {5: None, 6: "user-6"}
-        assert await names.find((5, 6), SECONDS) == {5: None, 6: "user-6"}
-        assert sorted(asked) == [5, 6]
-        clock.advance(REMEMBERED)
-        assert names.known((6,)) is None
-        await names.find((6,), SECONDS)
-
-    asyncio.run(whole())
-    assert sorted(asked) == [5, 6, 6]
-
-
-def test_a_slow_directory_costs_only_names() -> None:
-    """A user database that does not answer holds up nobody beyond their deadline."""
-    answer, asked = threading.Event(), []
-
-    def lookup(uid: int) -> str | None:
-        asked.append(uid)
-        answer.wait(SECONDS)
-        return "late"
-
-    async def whole() -> None:
-        names = AccountNames(lookup, SystemClock())
-        assert await names.find((6,), 0.0) == {}
-        waiting = asyncio.create_task(names.find((6,), SECONDS))
-        assert await names.find((6,), 0.0) == {}
-        answer.set()
-        assert await waiting == {6: "late"}
-
-    asyncio.run(whole())
-    assert asked == [6]
-
-
-def test_a_lookup_that_fails_is_tried_again() -> None:
-    """A user database that breaks is a bug told to whoever asks, and is asked again."""
-    asked = []
-
-    def lookup(uid: int) -> str | None:
-        asked.append(uid)
-        if len(asked) == 1:
-            raise RuntimeError("broken")
-        return "web"
-
-    async def whole() -> None:
-        names = AccountNames(lookup, SystemClock())
-        with pytest.raises(RuntimeError):
-            await names.find((6,), SECONDS)
-        assert await names.find((6,), SECONDS) == {6: "web"}
-
-    asyncio.run(whole())
-
-
-def test_names_are_bounded() -> None:
-    """However many users call, only the last names are remembered."""
-
-    async def whole() -> None:
-        names = AccountNames(str, SystemClock())
-        await names.find(range(MAX_NAMES + 20), SECONDS)
-        assert len(names._known) == MAX_NAMES
-
-    asyncio.run(whole())
-
-
 def test_without_time_names_are_left_out_with_a_remark(tmp_path: Path) -> None:
     """A deadline that has passed costs the names that are not remembered, and says so."""
     proc = proc_of(tmp_path, status())
@@ -349,14 +269,6 @@ def test_without_time_names_are_left_out_with_a_remark(tmp_path: Path) -> None:
 
     finding = asyncio.run(whole())
     assert values(finding)[:2] == ["uid:1000", "gid:1000"]
-
-
-def test_names_come_from_this_machine() -> None:
-    """User and group 0 have names here, and a number that nobody has is none."""
-    assert user_name(0) == "root"
-    assert group_name(0)
-    assert user_name(2**31 - 7) is None
-    assert group_name(2**31 - 7) is None
 
 
 class RestlessPrograms(Programs):

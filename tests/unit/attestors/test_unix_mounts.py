@@ -7,9 +7,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.api.eager import eagerly
 from attestors.contract import Attested, Process
 from attestors.workload.unix import Settings, create, executable
 from attestors.workload.unix.programs import Found, Programs
@@ -115,6 +117,29 @@ def test_a_program_without_end_is_not_read_to_its_end(start: Start, tmp_path: Pa
     found = asyncio.run(whole())
     assert found.values == (f"path:{program}",)
     assert found.remarks == ("no unix:sha256: it takes too long to read the program",)
+
+
+def test_a_turn_is_waited_for_outside_of_any_task() -> None:
+    """The attestor begins before its caller has a task, and may find all threads in use."""
+    released = threading.Event()
+
+    async def whole() -> str:
+        clock = SystemClock()
+        threads, deadline = Threads(clock), clock.monotonic() + 10
+        for _ in range(PER_USER):
+            await threads.start(1, released.wait, deadline)
+        begun: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def begin() -> None:
+            begun.set_result(eagerly(threads.run(1, lambda: "answer", deadline)))
+
+        asyncio.get_running_loop().call_soon(begin)
+        rest = await begun
+        released.set()
+        answer: str = await rest
+        return answer
+
+    assert asyncio.run(whole()) == "answer"
 
 
 def test_whoever_hangs_threads_hangs_their_own() -> None:
