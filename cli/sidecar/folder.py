@@ -55,9 +55,13 @@ class SetFolder:
                 self._judge_names(folder, names_of(self._program))
 
     def read(self) -> dict[str, bytes]:
-        """Return the files of the latest set, or nothing; its own folder reads as `PLACE`."""
-        with self._open() as folder, contextlib.suppress(OSError):
-            name = os.readlink(CURRENT, dir_fd=folder)
+        """Return the files of the latest set, or nothing; its own folder reads as `PLACE`.
+
+        Raises: OSError when there is a set that cannot be read, which is not the same as none.
+        """
+        gone = (FileNotFoundError, NotADirectoryError)
+        with self._open() as folder, contextlib.suppress(*gone):
+            name = self._current(folder)
             if not name.startswith(_SET) or "/" in name:
                 return {}
             with _directory(name, folder) as inside:

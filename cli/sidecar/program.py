@@ -83,16 +83,28 @@ class Program:
         Raises: Refusal of the first one that failed, after all were tried.
         """
         self._prepare()
-        async with (
-            workload_api(self._endpoint, self._timeout) as api,
-            aclosing(api.x509_svids()) as answers,
-        ):
-            answer = await anext(answers)
+        answer = await self._first()
         failed = [
             each for each in [await self._attempt(one, answer) for one in self._keepers] if each
         ]
+        if isinstance(answer, Denied):
+            raise answer.refusal
         if failed:
             raise failed[0]
+
+    async def _first(self) -> Any:
+        try:
+            async with (
+                workload_api(self._endpoint, self._timeout) as api,
+                aclosing(api.x509_svids()) as answers,
+            ):
+                async for answer in answers:
+                    return answer
+        except Refusal as refusal:
+            if refusal.kind is Kind.DENIED:
+                return Denied(refusal)
+            raise
+        raise Refusal(Kind.UNAVAILABLE, "the Workload API ended its stream without an answer")
 
     async def follow(self) -> None:
         """Keep every folder until SIGTERM or SIGINT."""

@@ -31,7 +31,7 @@ from tests.doubles.scripted_server import DOMAIN, ScriptedServer
 HEADER = (("workload.spiffe.io", "true"),)
 WORKLOAD_API = workload_pb2.DESCRIPTOR.services_by_name["SpiffeWorkloadAPI"]
 OPERATOR = operator_pb2.DESCRIPTOR.services_by_name["Operator"]
-PATIENCE = 5.0
+PATIENCE = 15.0
 
 
 @dataclass

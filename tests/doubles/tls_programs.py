@@ -118,6 +118,9 @@ class Three:
         command += ["-c", f"unix_socket_directories={data}"]
         log = (self.folder / "postgresql.log").open("w")
         with log, _running(command, port, signal.SIGINT, stderr=log, **whose):
+            # It listens before it lets anybody in.
+            said = self.folder / "postgresql.log"
+            eventually(lambda: "ready to accept connections" in said.read_text(), what="PostgreSQL")
             yield
 
 

@@ -108,7 +108,7 @@ def agents(place: Path, kept: socket.socket) -> Iterator[ActivatedAgent]:
         with closing(agent := ActivatedAgent(place / "agent", settings, nodes.agent)):
             agent.keep(kept)
             server.entry(agent.begin().agent_id, "/w")
-            eventually(lambda: fetch(agent.workload_socket), 10, "the workload has its SVID")
+            eventually(lambda: fetch(agent.workload_socket), what="the workload has its SVID")
             yield agent
 
 

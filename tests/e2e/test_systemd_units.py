@@ -103,8 +103,10 @@ def fetched(booted: Systemd, name: str, user: str) -> list[str]:
     answer = booted.shared / f"{name}.json"
     answer.unlink(missing_ok=True)
     settings = {"Type": "oneshot", "User": user, "StandardOutput": f"file:/mnt/{answer.name}"}
+    # An agent that is started anew may take longer than the command waits by itself.
+    line = ("fetch", "x509", "--timeout=30")
     with contextlib.suppress(AssertionError):
-        booted.start(name, "/usr/bin/finial", "fetch", "x509", SOCKET, "--output=json", **settings)
+        booted.start(name, "/usr/bin/finial", *line, SOCKET, "--output=json", **settings)
     text = answer.read_text() if answer.exists() else ""
     return [each["spiffe_id"] for each in json.loads(text)["svids"]] if text else []
 

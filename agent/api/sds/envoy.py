@@ -16,7 +16,7 @@ def form_of(node: Node, validation_disabled: bool) -> Form:
 
     An Envoy that does not tell its version is taken for a new one.
     """
-    if node.HasField("user_agent_build_version"):
+    if node.user_agent_build_version.HasField("version"):
         version = node.user_agent_build_version.version
         if (version.major_number, version.minor_number) < FIRST_WITH_VALIDATOR:
             return Form.PLAIN

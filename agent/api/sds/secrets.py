@@ -32,6 +32,7 @@ class Secrets:
         self._holdings = holdings
         self._clock = clock
         self._revocation = RevocationLists()
+        self._of: Holdings | None = None
         self._catalogues: dict[tuple[frozenset[Selector], Form], Catalogue] = {}
         self._made: dict[tuple[object, ...], tuple[tuple[object, ...], Secret]] = {}
 
@@ -43,7 +44,16 @@ class Secrets:
             return Offer(missing=dict.fromkeys(sorted(names), waiting))
         return self._catalogue(selectors, form).offer(interest)
 
+    @property
+    def remembered(self) -> int:
+        """For how many kinds of callers there is a catalogue."""
+        return len(self._catalogues)
+
     def _catalogue(self, selectors: frozenset[Selector], form: Form) -> Catalogue:
+        if self._of is not self._holdings.value:
+            # None of them is used again, and they hold what was: identities, and their keys.
+            self._of = self._holdings.value
+            self._catalogues.clear()
         view = self._answers.view(selectors)
         known = self._catalogues.get((selectors, form))
         if known is None or known.view is not view:

@@ -11,7 +11,7 @@ The rules:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from agent.api.sds.catalogue import Interest, Offer
@@ -38,7 +38,7 @@ class Rejection:
 class Reply:
     """What to send: the message, and the names of the secrets in it."""
 
-    message: Any
+    message: Any = field(repr=False)
     names: tuple[str, ...]
 
 

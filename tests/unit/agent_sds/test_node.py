@@ -34,6 +34,13 @@ def test_the_validator_is_used_where_envoy_has_it(
     assert form_of(node(version), False) is form
 
 
+def test_a_build_without_a_version_does_not_tell_it() -> None:
+    """A build of somebody's own may say what it is and not from which version it comes."""
+    made = Node()
+    made.user_agent_build_version.SetInParent()
+    assert form_of(made, False) is Form.SPIFFE
+
+
 @pytest.mark.parametrize(
     ("said", "form"),
     [

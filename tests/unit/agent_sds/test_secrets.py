@@ -88,3 +88,14 @@ def test_before_the_entries_are_known_everything_is_on_its_way() -> None:
         "default": Kind.UNAVAILABLE,
         "*": Kind.UNAVAILABLE,
     }
+
+
+def test_nothing_is_kept_of_callers_that_are_gone() -> None:
+    """After a change only who asks again is remembered: what was is full of keys."""
+    house = House("a")
+    for selectors_of in (ONE, OTHER):
+        house.secrets.offer(selectors_of, Form.SPIFFE, ASKED)
+    assert house.secrets.remembered == 2
+    house.holdings.set(replace(house.holdings.value, svids={}))
+    house.secrets.offer(ONE, Form.SPIFFE, ASKED)
+    assert house.secrets.remembered == 1

@@ -173,6 +173,17 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
         Made(tmp_path / "f" / "g").check()
 
 
+def test_a_set_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
+    """Who forgets what was there forgets, too, that a program looks at revocation lists."""
+    folder = Made(tmp_path / "f")
+    folder.prepare()
+    assert folder.read() == {}
+    folder.replace(ONE)
+    (tmp_path / "f" / ".set-0" / "not-a-file").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        folder.read()
+
+
 def test_a_set_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     """The last good set stays in use, and nothing of the other is left."""
     folder = Made(tmp_path / "f")
