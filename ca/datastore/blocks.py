@@ -4,19 +4,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, RowMapping, and_, delete, insert, select, update
+from sqlalchemy import Column, Connection, RowMapping, and_, delete, insert, or_, select, update
 
 from ca.datastore.columns import parts
+from ca.datastore.engine.rows import RowsInsert
 from ca.datastore.engine.transaction import Transaction
 from ca.datastore.ledger import read_issued
 from ca.datastore.subject import Subject
-from ca.datastore.tables import blocks, issued
+from ca.datastore.tables import blocks, held_svids, issued
+from ca.registry.block.reach import Held
 from ca.registry.change import Topic
 from ca.registry.issued import Issued, SvidKind
 from finial.blocks import Block, SubjectKind
 from finial.spiffe.refusal import Kind, Refusal
 
 MAX_LIVE: Final = 20_000
+_insert_held = RowsInsert(held_svids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Blocks(Subject):
             if row is None:
                 raise block_not_found(block_id)
             connection.execute(delete(blocks).where(chosen))
+            _forget_held(connection, [_block(row)], 0)
             transaction.note(Topic.BLOCKS, [block_id])
             return _block(row)
 
@@ -91,6 +95,7 @@ class Blocks(Subject):
         def act(transaction: Transaction) -> list[Block]:
             rows = transaction.connection.execute(select(blocks).where(over)).mappings()
             found = [_block(row) for row in rows]
+            _forget_held(transaction.connection, found, int(now))
             if found:
                 transaction.connection.execute(delete(blocks).where(over))
                 transaction.note(Topic.BLOCKS, [each.id for each in found])
@@ -103,6 +108,25 @@ class Blocks(Subject):
         chosen = select(blocks).order_by(blocks.c.since, blocks.c.id)
         return await self._ask(
             lambda connection: [_block(row) for row in connection.execute(chosen).mappings()]
+        )
+
+    async def hold_svids(self, held: Iterable[Held]) -> None:
+        """Remember that a selector's block hits these SVIDs, whatever becomes of their entries."""
+        rows = [(each.selector, each.kind.value, each.serial, each.expires_at) for each in held]
+
+        def act(transaction: Transaction) -> None:
+            _insert_held.run(transaction.connection, rows)
+
+        if rows:
+            await self._write(act)
+
+    async def load_held_svids(self) -> list[Held]:
+        """Read what blocks of selectors hit."""
+        chosen = select(held_svids)
+        return await self._ask(
+            lambda connection: [
+                Held(row[0], SvidKind(row[1]), row[2], row[3]) for row in connection.execute(chosen)
+            ]
         )
 
     async def live_svids(
@@ -120,6 +144,14 @@ class Blocks(Subject):
             return [svid for _, svid in ordered[:limit]], len(ordered) > limit
 
         return await self._ask(ask)
+
+
+def _forget_held(connection: Connection, ended: Iterable[Block], now: int) -> None:
+    over = [held_svids.c.expires_at <= now]
+    over += [
+        held_svids.c.selector == each.subject for each in ended if each.kind is SubjectKind.SELECTOR
+    ]
+    connection.execute(delete(held_svids).where(or_(*over)))
 
 
 def block_not_found(block_id: str) -> Refusal:

@@ -179,6 +179,15 @@ blocks: Final = Table(
     UniqueConstraint("kind", "subject"),
 )
 
+held_svids: Final = Table(
+    "held_svids",
+    metadata,
+    _text("selector"),
+    _text("kind"),
+    _text("serial"),
+    _number("expires_at"),
+)
+
 policies: Final = Table(
     "policies",
     metadata,

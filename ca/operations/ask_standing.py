@@ -86,13 +86,19 @@ async def _ask_all(
     world: World, client: HookClient, asked: Iterable[SpiffeId], *, used: bool
 ) -> dict[SpiffeId, StandingAnswer | Refusal]:
     room = asyncio.Semaphore(AT_ONCE)
+    # Whoever waits for an SVID waits for two answers at most, however many are asked for.
+    end = world.clock.monotonic() + 2 * client.hook.timeout if used else math.inf
 
     async def ask(spiffe_id: SpiffeId) -> StandingAnswer | Refusal:
         async with room:
             try:
+                if world.clock.monotonic() >= end:
+                    raise Refusal(Kind.UNAVAILABLE, "the status hook is too slow for so many")
                 answer = await client.ask(spiffe_id, world.clock.now())
             except Refusal as refusal:
                 _logger.warning("%s: %s", spiffe_id, refusal)
+                if used:
+                    _remember_unasked(world, spiffe_id)
                 await _prolong(world, client)
                 return refusal
         world.known.standings.put(spiffe_id, answer, world.clock.now(), used=used)
@@ -103,6 +109,13 @@ async def _ask_all(
 
     ids = tuple(asked)
     return dict(zip(ids, await asyncio.gather(*map(ask, ids)), strict=True))
+
+
+def _remember_unasked(world: World, spiffe_id: SpiffeId) -> None:
+    """Have somebody for whom something may be issued unasked asked about as soon as possible."""
+    answers, now = world.known.standings, world.clock.now()
+    if spiffe_id not in answers:
+        answers.put(spiffe_id, StandingAnswer(Opinion.UNKNOWN, now), now, used=True)
 
 
 async def _heed(world: World, spiffe_id: SpiffeId, answer: StandingAnswer) -> None:

@@ -12,7 +12,7 @@ says it holds a later version moves ours beyond it).
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -25,9 +25,10 @@ from ca.issuance.seal import SigningAuthority, seal_crl
 from ca.operations.following.follower import blocks_change
 from ca.operations.following.known import PublishedBlocks
 from ca.operations.world import World
-from ca.registry.block.reach import MAX_SVIDS, Reach, document_of, fitting, reach_of
+from ca.registry.block.reach import MAX_SVIDS, Held, Reach, document_of, fitting, reach_of
 from ca.registry.issued import Issued, SvidKind
-from finial.blocks import Block, BlocksDocument, Crl
+from finial.blocks import Block, BlocksDocument, Crl, SubjectKind
+from finial.spiffe.refusal import Refusal
 
 SLOW: Final = 0.1
 """Seconds: if the ledger took longer the last time, agents are told before it is asked."""
@@ -94,13 +95,47 @@ async def _make(world: World) -> BlocksDocument:
     version = _version(world)
     holding = known.blocks.holding(now)
     reach = reach_of(holding, known.entries, known.nodes)
+    held = await _held(world)
+    reach.hold(held)
     live: list[Issued] = []
     more = False
     if holding:
         live, more = await world.datastore.live_svids(wanted_by(reach), now, MAX_SVIDS)
+        await _hold(world, reach, live, held)
     document = document_of(version, holding, reach, live, shortened=more)
     crls = await _crls(world, version, _revoked(holding, reach, live))
     return msgspec.structs.replace(document, crls=crls)
+
+
+async def _held(world: World) -> frozenset[Held]:
+    """What blocks of selectors were found to hit, also before a restart."""
+    lists, now = world.revocation, world.clock.now()
+    if lists.held is None:
+        lists.held = frozenset(await world.datastore.load_held_svids())
+    # What was lifted or has ended holds nothing any more, should it be blocked again.
+    blocked = {e.subject for e in world.known.blocks if e.kind is SubjectKind.SELECTOR}
+    lists.held = frozenset(
+        each for each in lists.held if each.selector in blocked and each.expires_at > now
+    )
+    return lists.held
+
+
+async def _hold(world: World, reach: Reach, live: Iterable[Issued], held: frozenset[Held]) -> None:
+    """Remember what selectors' blocks hit, before it is told to anybody."""
+    selectors = {block: selector for selector, block in reach.selectors.items()}
+    found = frozenset(
+        Held(selectors[block], svid.kind, svid.serial, svid.expires_at)
+        for svid in live
+        for block in reach.every(svid)
+        if block in selectors
+    )
+    try:
+        await world.datastore.hold_svids(found - held)
+    except Refusal as refusal:
+        # Agents are told all the same, and it is tried again the next time.
+        _logger.warning("what blocks of selectors hit cannot be remembered: %s", refusal)
+    else:
+        world.revocation.held = held | found
 
 
 async def _crls(
@@ -142,9 +177,13 @@ def wanted_by(reach: Reach) -> Wanted:
         spiffe_ids=frozenset(reach.spiffe_ids) | agents,
         entry_ids=frozenset(reach.entries),
         agent_ids=agents,
-        serials=frozenset(reach.serials),
-        jtis=frozenset(reach.jtis),
+        serials=frozenset((*reach.serials, *_of_kind(reach, SvidKind.X509))),
+        jtis=frozenset((*reach.jtis, *_of_kind(reach, SvidKind.JWT))),
     )
+
+
+def _of_kind(reach: Reach, kind: SvidKind) -> Iterator[str]:
+    return (serial for each, serial in reach.held if each is kind)
 
 
 def _revoked(

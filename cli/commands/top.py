@@ -114,14 +114,23 @@ def _print(page: dict[str, Any], flows: Sequence[Flow], by: str) -> None:
         click.echo(summary(page, flows))
 
 
+def _follow(looks: Iterator[Look], by: str) -> None:
+    """Where there is no terminal to draw on, print each look below the former."""
+    for page, flows in looks:
+        _print(page, flows, by)
+
+
 def _live(looks: Iterator[Look], by: str) -> None:
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
+    if not console.is_terminal:
+        _follow(looks, by)
+        return
     page, flows = next(looks)
     screen = _screen(page, flows, by, console.height)
-    with Live(screen, console=console, screen=console.is_terminal, auto_refresh=False) as live:
+    with Live(screen, console=console, screen=True, auto_refresh=False) as live:
         try:
             for page, flows in looks:
                 live.update(_screen(page, flows, by, console.height), refresh=True)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 from finial.spiffe.refusal import Kind, Refusal
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 
 _version = table("alembic_version", column("version_num"))
 

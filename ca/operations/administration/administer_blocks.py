@@ -207,6 +207,7 @@ async def _outlook(world: World, block: Block, *, known: bool = False) -> Outloo
     """
     entries = tuple(entries_of(block, world.known.entries))
     reach = reach_of((block,), world.known.entries, world.known.nodes)
+    reach.hold(world.revocation.held or ())
     svids, more = await world.datastore.live_svids(wanted_by(reach), world.clock.now())
     agents = frozenset(map(SpiffeId.parse, reach.agents))
     # One that is blocked is cut off, whether its connection has ended by now or not.

@@ -8,7 +8,7 @@ that names it and every agent whose node shows it; a serial number and a JWT id 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -32,11 +32,21 @@ MAX_ENTRIES: Final = 5_000
 _AROUND: Final = 200
 
 
+class Held(NamedTuple):
+    """An SVID that a selector's block hit when it was found; serials are decimal."""
+
+    selector: str
+    kind: SvidKind
+    serial: str
+    expires_at: int
+
+
 @dataclass(slots=True)
 class Reach:
     """Names of what is hit, each with the id of its block; serial numbers are decimal.
 
-    `order` is of the blocks' ids, those that end last at the end.
+    `order` is of the blocks' ids, those that end last at the end. `held` are SVIDs that the block
+    of a selector hit when it was found, whatever has become of their entries and agents since.
     """
 
     order: dict[str, int] = field(default_factory=dict)
@@ -46,20 +56,34 @@ class Reach:
     selectors: dict[str, str] = field(default_factory=dict)
     serials: dict[str, str] = field(default_factory=dict)
     jtis: dict[str, str] = field(default_factory=dict)
+    held: dict[tuple[SvidKind, str], str] = field(default_factory=dict)
 
     def of(self, svid: Issued) -> str:
         """The id of the block that hits an SVID beyond its identity; empty if none does.
 
         Of several it is the one that ends last: an agent that is away then hears of no other.
         """
+        return max(self.every(svid), key=lambda each: self.order.get(each, -1), default="")
+
+    def every(self, svid: Issued) -> Iterator[str]:
+        """The ids of all blocks that hit an SVID beyond its identity."""
         own = self.serials if svid.kind is SvidKind.X509 else self.jtis
         found = (
             own.get(svid.serial),
+            self.held.get((svid.kind, svid.serial)),
             self.entries.get(svid.entry_id),
             self.agents.get(svid.agent_id),
             self.agents.get(svid.spiffe_id),
         )
-        return max(filter(None, found), key=lambda each: self.order.get(each, -1), default="")
+        return filter(None, found)
+
+    def hold(self, held: Iterable[Held]) -> None:
+        """Hit SVIDs by the blocks of their selectors, as long as these are blocked."""
+        for each in held:
+            block = self.selectors.get(each.selector)
+            known = self.held.get((each.kind, each.serial), "")
+            if block and self.order[block] >= self.order.get(known, -1):
+                self.held[each.kind, each.serial] = block
 
     def hits(self, svid: Issued) -> bool:
         """Whether an SVID is hit by anything."""

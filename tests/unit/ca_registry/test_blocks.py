@@ -19,6 +19,7 @@ from ca.registry.block.reach import (
     MAX_ENTRIES,
     MAX_SIZE,
     MAX_SVIDS,
+    Held,
     document_of,
     entries_of,
     fitting,
@@ -347,3 +348,21 @@ def test_an_svid_is_named_with_the_block_that_ends_last() -> None:
     assert reach.of(svid("6", agent_id="")) == ""
     document = document_of(7, blocks, reach, [given], shortened=False)
     assert document.serials == {"5": "entry"}
+
+
+def test_an_svid_stays_hit_by_the_selector_that_hit_it() -> None:
+    """By the one of several that ends last, as long as it is blocked."""
+    entries, nodes = registered()
+    blocks = [
+        block(SubjectKind.SELECTOR, "a:1", "long"),
+        block(SubjectKind.SELECTOR, "b:1", "short", until=2000),
+    ]
+    reach = reach_of(blocks, entries, nodes)
+    held = [Held(selector, SvidKind.X509, "5", 3000) for selector in ("b:1", "a:1", "b:1", "c:1")]
+    reach.hold(held)
+    given = svid("5", entry_id="gone", agent_id="")
+    assert reach.of(given) == "long"
+    assert reach.of(svid("5", kind=SvidKind.JWT, entry_id="gone", agent_id="")) == ""
+    other = reach_of(blocks[1:], entries, nodes)
+    other.hold(held)
+    assert other.of(given) == "short"
