@@ -106,3 +106,9 @@ def test_the_operator_is_told_what_to_run() -> None:
     assert "finial agent evict x509pop/abc" in remedy(Phase.BANNED, AGENT)
     assert "finial agent evict AGENT" in remedy(Phase.BANNED, None)
     assert "finial token create" in remedy(Phase.LOST, AGENT)
+
+
+def test_a_phase_is_said_in_words() -> None:
+    """The words follow `this agent`, whichever phase it is."""
+    assert Phase.BANNED.words == "is banned"
+    assert Phase.MUST_REATTEST.words == "must re-attest"
