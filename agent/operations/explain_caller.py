@@ -110,6 +110,8 @@ class Explaining:
             return with_cause(await self._foreseen(process), waits)
         if attempt is None or not _is_same(attempt, process):
             cause = f"process {pid} has asked this agent for nothing yet"
+            if self._memory.forgets:
+                cause += ", or so long ago that it is forgotten"
             fix = f"see that it asks here: SPIFFE_ENDPOINT_SOCKET=unix://{self._endpoint}"
             told = with_cause(await self._foreseen(process), cause)
             return msgspec.structs.replace(told, fixes=(Fix(what=fix), *told.fixes))
