@@ -79,7 +79,8 @@ def _fixes(verdict: Verdict) -> Iterator[Fix]:
             )
         case Ground.UNKNOWN_CALLEE:
             yield Fix(
-                what="give the callee a mode: open, shadow or enforce",
+                what="give the callee a mode: enforce, or shadow, in which everything passes and "
+                "what the rules would deny is recorded",
                 command=f"finial policy mode {verdict.callee} shadow",
             )
         case Obstacle.CALLEE_UNNAMED | Obstacle.CALLEE_NOT_YOURS:

@@ -133,6 +133,11 @@ class Memory:
             (each for each in reversed(self._refusals.values()) if each.caller.pid == pid), None
         )
 
+    @property
+    def forgets(self) -> bool:
+        """Whether processes may have asked that are not remembered any more."""
+        return len(self._processes) >= self._most_processes
+
     def of_refusal(self, refusal: str) -> Attempt | None:
         """The attempt that was refused under that id."""
         return next((each for each in self._refusals.values() if each.refusal == refusal), None)

@@ -22,7 +22,7 @@ from agent.attestation.explaining import amended, explain, for_itself, foresee, 
 from agent.attestation.memory import Memory
 from agent.attestation.situation import Situation
 from agent.operations.attest_caller import CallerAttestation, Unserved, check
-from agent.operations.processes import Running, caller_of, ended, running, started_at
+from agent.operations.processes import Running, caller_of, running, started_at, still_running
 from finial.explain.checkup import span
 from finial.explain.explanation import Explanation, Fix
 from finial.runtime.clock import Clock
@@ -83,11 +83,13 @@ class Explaining:
                 f"this agent knows no refusal {refusal[:40]}",
                 field="refusal",
                 value=refusal[:40],
-                remedy="it may be another agent's, or too old: see finial explain --last-refusals",
+                remedy="it may be another agent's, too old, or from before this agent started: see "
+                "finial explain --last-refusals",
             )
-        if ended(attempt.caller):
+        process = still_running(attempt.caller)
+        if process is None:
             return await self._explained(explain, replace(attempt, has_ended=True))
-        return await self._beside_the_present(attempt, running(attempt.caller.pid))
+        return await self._beside_the_present(attempt, process)
 
     async def of_pid(self, pid: int) -> Explanation:
         """Explain what a process was answered last; one that has not asked is attested now.
@@ -108,6 +110,8 @@ class Explaining:
             return with_cause(await self._foreseen(process), waits)
         if attempt is None or not _is_same(attempt, process):
             cause = f"process {pid} has asked this agent for nothing yet"
+            if self._memory.forgets:
+                cause += ", or so long ago that it is forgotten"
             fix = f"see that it asks here: SPIFFE_ENDPOINT_SOCKET=unix://{self._endpoint}"
             told = with_cause(await self._foreseen(process), cause)
             return msgspec.structs.replace(told, fixes=(Fix(what=fix), *told.fixes))

@@ -53,13 +53,13 @@ def running(pid: int) -> Running:
     return Running(caller, started_at(caller))
 
 
-def ended(caller: Caller) -> bool:
-    """Whether a process that was seen is there no more."""
+def still_running(caller: Caller) -> Running | None:
+    """Look at a process that was seen before; None if it is there no more."""
     try:
-        started = start_time(caller.pid)
-    except (PeerGone, OSError):
-        return True
-    return started != caller.started
+        process = running(caller.pid)
+    except Refusal:
+        return None
+    return process if process.caller.started == caller.started else None
 
 
 def started_at(caller: Caller) -> float:

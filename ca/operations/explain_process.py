@@ -25,6 +25,7 @@ from finial.wire.status import Status, parse_code, refusal_of
 ANSWER_SECONDS: Final = 15.0
 _LONGEST_WORDS: Final = 500
 _LONGEST_REFUSAL_ID: Final = 64
+_MOST_ATTESTORS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,9 @@ async def _completed(world: World, node: Node, explanation: Explanation) -> Expl
     known = world.known
     entries = tuple(known.entries)
     own = frozenset(each.id for each in authorized_entries(world, node.id))
-    evidence = Evidence(map(Said.of, explanation.attestors), world.vocabulary.grammars)
+    evidence = Evidence(
+        map(Said.of, explanation.attestors[:_MOST_ATTESTORS]), world.vocabulary.grammars
+    )
     applied = max((each.applied.get(ENTRIES, 0) for each in world.streams.of(node.id)), default=0)
     # With very many entries it takes a while, in which agents are not to wait.
     sightings = await asyncio.to_thread(

@@ -71,7 +71,8 @@ def judge_from_outside(folders: list[Path], *, of_agent: bool) -> Iterator[Diagn
         for place, room in rooms_of(folders):
             yield judge_room("disk", str(place), room.free, room.files)
     except OSError as fault:
-        yield failed("disk", f"{fault.filename}: {fault.strerror}")
+        remedy = AS_ROOT if isinstance(fault, PermissionError) else ""
+        yield failed("disk", f"{fault.filename}: {fault.strerror}", remedy)
     if of_agent:
         from agent.operations.diagnosing.node import judge_kernel
 

@@ -1,5 +1,6 @@
 """Which programs there are to look at: an agent, a server, or both, and where they are."""
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,25 +103,26 @@ def _agent_settings(config: Path | None, folder: Path | None) -> "Agent | None":
     from agent.settings import load, read
     from finial.runtime.settings import SettingsError
 
-    try:
-        if config is not None:
+    if config is not None:
+        with contextlib.suppress(SettingsError):
             return load(config).agent
+    # What a file says that may not be read is taken for what it would say by default.
+    with contextlib.suppress(SettingsError):
         return read({"agent": {"data_dir": str(folder)}}).agent if folder else None
-    except SettingsError:
-        return None
+    return None
 
 
 def _server_settings(config: Path | None, folder: Path | None) -> "Server | None":
     from ca.settings import load, read
     from finial.runtime.settings import SettingsError
 
-    try:
-        if config is not None:
+    if config is not None:
+        with contextlib.suppress(SettingsError):
             return load(config).server
-        table = {"trust_domain": _NOBODYS_DOMAIN, "data_dir": str(folder)}
+    table = {"trust_domain": _NOBODYS_DOMAIN, "data_dir": str(folder)}
+    with contextlib.suppress(SettingsError):
         return read({"server": table}).server if folder else None
-    except SettingsError:
-        return None
+    return None
 
 
 def _is_there(

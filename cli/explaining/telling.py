@@ -87,7 +87,7 @@ def _head(explanation: Explanation) -> Iterator[str]:
     call = f" by {explanation.method}" if explanation.method else ""
     yield f"{explanation.outcome.value}{when}{call}"
     if explanation.reason:
-        yield f"told: {explanation.reason}"
+        yield f"{'told' if _is_past(explanation) else 'would be told'}: {explanation.reason}"
     if explanation.refusal:
         yield f"refusal {explanation.refusal}"
     if explanation.agent_id:

@@ -14,19 +14,16 @@ import enum
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher, get_close_matches
+from difflib import get_close_matches
 from typing import Final
 
 from finial.explain.evidence import ATTESTED, NOT_APPLICABLE, Evidence, Parts, Said
 from finial.explain.explanation import MissingSelector
 from finial.explain.hiding import Hiding, is_hidden
+from finial.explain.likeness import ALIKE, MOST_COMPARED, alike, most_alike
 from finial.spiffe.selector import Selector
 
-ALIKE: Final = 0.6
 MOST_NAMED: Final = 6
-MOST_COMPARED: Final = 64
-LONGEST_COMPARED: Final = 256
-"""Selectors, and characters of each, that are looked through for one that is spelled alike."""
 
 
 class Cause(enum.Enum):
@@ -217,10 +214,10 @@ def _another_key(parts: Parts, evidence: Evidence) -> Gap | None:
     keys = {each.key for each in evidence.of_form(parts) if each.key}
     if not parts.key or not keys:
         return None
-    near = get_close_matches(parts.key, sorted(keys), 1, ALIKE)
+    near = most_alike(parts.key, keys)
     if near:
-        found = [each for each in evidence.of_form(parts) if each.key == near[0]]
-        why = f"{parts.kind} has no {parts.key!r} here, but {near[0]!r}"
+        found = [each for each in evidence.of_form(parts) if each.key == near]
+        why = f"{parts.kind} has no {parts.key!r} here, but {near!r}"
         return _gap(parts, Cause.ANOTHER_KEY, why, evidence, _nearest(parts, found))
     why = f"{parts.kind} has no {parts.key!r} here; there are {_listed(sorted(keys))}"
     setting = _setting(parts, evidence)
@@ -268,7 +265,7 @@ def _likeness(parts: Parts, found: Parts) -> float:
     if parts.value.isdigit() and found.value.isdigit() and parts.value != found.value:
         return 0.0
     wanted, have = parts.key + parts.value, found.key + found.value
-    return _ratio(wanted.casefold(), have.casefold())
+    return alike(wanted.casefold(), have.casefold())
 
 
 def _difference(parts: Parts, found: Parts) -> str:
@@ -286,11 +283,8 @@ def _nearest(parts: Parts, found: Collection[Parts]) -> Selector | None:
     """The found selector that is spelled most alike; one alone is near in any case."""
     if len(found) == 1:
         return _only(found)
-    best = [
-        (_ratio(parts.value, each.value), each.selector) for each in list(found)[:MOST_COMPARED]
-    ]
-    ratio, closest = max(best, default=(0.0, None), key=lambda pair: pair[0])
-    return closest if ratio >= ALIKE else None
+    by_value = {each.value: each.selector for each in found}
+    return by_value.get(most_alike(parts.value, by_value))
 
 
 def _namesake(parts: Parts, evidence: Evidence) -> Parts | None:
@@ -299,7 +293,7 @@ def _namesake(parts: Parts, evidence: Evidence) -> Parts | None:
         return None
     same = [
         each
-        for each in evidence.same_content(parts)
+        for each in evidence.same_content(parts)[:MOST_COMPARED]
         if each.kind != parts.kind and not evidence.hiding.is_secret(each.selector)
     ]
     return min(same, key=lambda each: (each.type != parts.type, each.kind), default=None)
@@ -315,11 +309,6 @@ def _are_kin(one: str, other: str) -> bool:
 
 def _only(found: Collection[Parts]) -> Selector | None:
     return next(iter(found)).selector if len(found) == 1 else None
-
-
-def _ratio(one: str, other: str) -> float:
-    matcher = SequenceMatcher(None, one[:LONGEST_COMPARED], other[:LONGEST_COMPARED], False)
-    return matcher.ratio()
 
 
 def _listed(names: Collection[str]) -> str:

@@ -85,18 +85,17 @@ class Evidence:
         self.grammars = grammars
         self.hiding = Hiding(grammars)
         self.selectors = frozenset(s for each in self.said.values() for s in each.selectors)
-        self._by_type: dict[str, list[Parts]] = defaultdict(list)
+        self._by_form: dict[tuple[str, str], list[Parts]] = defaultdict(list)
         self._by_content: dict[tuple[str, str], list[Parts]] = defaultdict(list)
         for selector in sorted(self.selectors):
             parts = Parts.of(selector)
-            self._by_type[parts.type].append(parts)
+            self._by_form[parts.type, parts.form].append(parts)
             self._by_content[parts.key, parts.value].append(parts)
-        self._kinds = frozenset((p.type, p.form) for each in self._by_type.values() for p in each)
-        self._keys = frozenset(p[:3] for each in self._by_type.values() for p in each)
+        self._keys = frozenset(p[:3] for each in self._by_form.values() for p in each)
 
     def has_form(self, parts: Parts) -> bool:
         """Whether any selector of the same type and form was found."""
-        return (parts.type, parts.form) in self._kinds
+        return (parts.type, parts.form) in self._by_form
 
     def has_key(self, parts: Parts) -> bool:
         """Whether a selector was found that differs in its value alone."""
@@ -104,7 +103,7 @@ class Evidence:
 
     def of_form(self, parts: Parts) -> list[Parts]:
         """What was found of the same type and form."""
-        return [each for each in self._by_type.get(parts.type, ()) if each.form == parts.form]
+        return self._by_form.get((parts.type, parts.form), [])
 
     def same_content(self, parts: Parts) -> list[Parts]:
         """What was found with the same key and value, under whatever name."""

@@ -10,6 +10,10 @@ from attestors.workload.docker.grammar import CONTAINER_NAME, NAME
 from finial.spiffe.selector import Selector
 
 MAX_BYTES: Final = 8192
+MAX_TOTAL: Final = 64 * 1024
+"""Bytes of all labels and variables of a container, which is remembered for each process in it."""
+_MOST_REMARKS: Final = 16
+_BOUNDED: Final = frozenset({"label", "image_label", "env", "image_env"})
 _PROJECT: Final = "com.docker.compose.project"
 _SERVICE: Final = "com.docker.compose.service"
 _CONTROLS: Final = frozenset(map(chr, (*range(32), 127)))
@@ -31,16 +35,30 @@ class _Told:
     def __init__(self) -> None:
         self.values: dict[str, None] = {}
         self.remarks: list[str] = []
+        self._left_out = 0
+        self._room = MAX_TOTAL
 
     def add(self, form: str, value: str) -> None:
         whole = f"{form}:{value}"
-        if _CONTROLS.isdisjoint(whole) and _size(whole) <= MAX_BYTES:
-            self.values[whole] = None
+        size, key = _size(whole), value.partition("=")[0].partition(":")[0]
+        if not _CONTROLS.isdisjoint(whole) or size > MAX_BYTES:
+            self.leave_out(form, key)
+        elif form in _BOUNDED and size > self._room:
+            self.leave_out(form, key, f"is more than the {MAX_TOTAL} bytes that are looked at")
         else:
-            self.leave_out(form, value.partition("=")[0].partition(":")[0])
+            self.values[whole] = None
+            self._room -= size if form in _BOUNDED else 0
 
-    def leave_out(self, form: str, key: str) -> None:
-        self.remarks.append(f"the {form} {key[:80]!a} cannot be written as a selector")
+    def leave_out(self, form: str, key: str, why: str = "cannot be written as a selector") -> None:
+        self._left_out += 1
+        if self._left_out <= _MOST_REMARKS:
+            self.remarks.append(f"the {form} {key[:80]!a} {why}")
+
+    def told(self) -> tuple[tuple[Selector, ...], tuple[str, ...]]:
+        more = self._left_out - _MOST_REMARKS
+        if more > 0:
+            self.remarks.append(f"{more} more could not be given")
+        return tuple(Selector(NAME, value) for value in self.values), tuple(self.remarks)
 
 
 def tell(
@@ -72,7 +90,7 @@ def tell(
             f"the image is {_missing(image)}, so that nobody knows which labels and variables "
             "came with it: none is given"
         )
-    return tuple(Selector(NAME, value) for value in told.values), tuple(told.remarks)
+    return told.told()
 
 
 def _missing(image: ImageDocument | None) -> str:

@@ -110,3 +110,9 @@ def test_the_operator_is_told_what_to_run() -> None:
     assert "its SVID" not in never_joined
     for said in (never_joined, remedy(Phase.LOST, AGENT)):
         assert "finial token create" in said
+
+
+def test_a_phase_is_said_in_words() -> None:
+    """The words follow `this agent`, whichever phase it is."""
+    assert Phase.BANNED.words == "is banned"
+    assert Phase.MUST_REATTEST.words == "must re-attest"

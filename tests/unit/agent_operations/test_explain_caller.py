@@ -13,7 +13,7 @@ import pytest
 
 from agent.access.denials import Denials
 from agent.attestation.attempt import Caller
-from agent.attestation.memory import Memory
+from agent.attestation.memory import MOST_PROCESSES, Memory
 from agent.operations.attest_caller import CallerAttestation
 from agent.operations.explain_caller import MOST_WAITING, Explaining
 from agent.operations.processes import running
@@ -76,6 +76,17 @@ def test_a_pid_that_was_given_on_has_no_past() -> None:
         told = on(desk, lambda explaining: explaining.of_pid(os.getpid()))
         assert told.outcome is Outcome.WOULD_BE_SERVED
         assert told.fixes[0].what.endswith("SPIFFE_ENDPOINT_SOCKET=unix:///run/w.sock")
+
+
+def test_a_process_that_may_be_forgotten_is_not_said_to_have_been_silent() -> None:
+    """Where more processes ask than are remembered, nobody knows that one did not."""
+    silent = f"process {os.getpid()} has asked this agent for nothing yet"
+    desk = Desk()
+    assert on(desk, lambda explaining: explaining.of_pid(os.getpid())).causes[0] == silent
+    for pid in range(MOST_PROCESSES):
+        desk.memory.served(Caller(2**22 + pid, 1, 1), "m", (UNIX,), (), 1.0)
+    told = on(desk, lambda explaining: explaining.of_pid(os.getpid()))
+    assert told.causes[0] == f"{silent}, or so long ago that it is forgotten"
 
 
 def test_a_served_process_is_known_by_the_time_it_started() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.attestation.attempt import Caller
-from agent.operations.processes import caller_of, ended, program, running
+from agent.operations.processes import caller_of, program, running, still_running
 from finial.runtime.clock import SystemClock
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Kind, Refusal
@@ -22,7 +22,7 @@ def test_a_living_process_is_described() -> None:
     assert found.caller.exe == os.readlink("/proc/self/exe")
     assert found.caller.started > 0
     assert 0 <= SystemClock().now() - found.since < 24 * 3600
-    assert not ended(found.caller)
+    assert still_running(found.caller) == found
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_process_that_ended_is_not_found() -> None:
         running(child.pid)
     assert caught.value.kind is Kind.NOT_FOUND
     assert caught.value.remedy
-    assert ended(before)
+    assert still_running(before) is None
     assert program(child.pid) == ""
     assert caller_of(peer) == Caller(child.pid, os.geteuid(), os.getegid())
     peer.close()
@@ -54,7 +54,7 @@ def test_a_process_that_ended_is_not_found() -> None:
 def test_another_process_of_the_same_number_is_another() -> None:
     """The start time tells them apart."""
     mine = running(os.getpid()).caller
-    assert ended(Caller(mine.pid, mine.uid, mine.gid, mine.started - 1))
+    assert still_running(Caller(mine.pid, mine.uid, mine.gid, mine.started - 1)) is None
 
 
 def test_a_programs_name_may_be_any_bytes(tmp_path: Path) -> None:
@@ -67,3 +67,18 @@ def test_a_programs_name_may_be_any_bytes(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_processes_of_one_control_group_have_the_same_group() -> None:
+    """A child that was not moved is where its parent is, and both are somewhere."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        groups = set()
+        for pid in (child.pid, os.getpid()):
+            peer = KernelPeer.by_pid(pid, os.geteuid(), os.getegid())
+            groups.add(caller_of(peer).group)
+            peer.close()
+    finally:
+        child.communicate(b"\n")
+    assert len(groups) == 1
+    assert 0 not in groups

@@ -16,7 +16,7 @@ from attestors.workload.docker.documents import (
     State,
 )
 from attestors.workload.docker.grammar import GRAMMAR
-from attestors.workload.docker.telling import Choice, tell
+from attestors.workload.docker.telling import MAX_TOTAL, Choice, tell
 
 ID = "ab" * 32
 DIGEST = f"sha256:{'1' * 64}"
@@ -202,3 +202,16 @@ def test_whatever_the_environment_no_two_variables_are_told_alike(
             name, _, value = pair.partition("=")
             assert {**brought, **own}[name] == value
             assert (form == "image_env") == (brought.get(name) == value)
+
+
+def test_labels_beyond_all_measure_are_left_out() -> None:
+    """What is remembered for each process is bounded; what an engine itself knows stays."""
+    labels = {f"k{number:04}": "x" * 1000 for number in range(1000)}
+    selectors, remarks = tell(container(labels=labels), image(), Choice(), 0)
+    told = [each.value for each in selectors]
+    assert sum(map(len, told)) < MAX_TOTAL + 1000
+    assert told[0].startswith("label:k0000:")
+    assert "engine_uid:0" in told
+    assert f"is more than the {MAX_TOTAL} bytes that are looked at" in remarks[0]
+    assert len(remarks) < 20
+    assert remarks[-1].endswith(" more could not be given")

@@ -148,6 +148,20 @@ def test_the_sides_are_found_by_what_a_folder_holds(folder: Path) -> None:
     assert server.place.socket == folder / "elsewhere/private/admin.sock"
 
 
+def test_a_file_that_cannot_be_read_says_what_it_would_by_default(folder: Path) -> None:
+    """A user who may not read the configuration learns of the workloads' socket all the same."""
+    (folder / "private").mkdir()
+    (folder / "private/agent.toml").write_text("[agent]\nno_such_key = 1\n")
+    (folder / "private/ca.toml").write_text("[server]\n")
+    sides = find_sides(Named(folder))
+    assert sides.agent is not None
+    assert sides.agent.settings is not None
+    assert sides.agent.settings.workload_socket == folder / "workload/workload.sock"
+    assert sides.server is not None
+    assert sides.server.settings is not None
+    assert sides.server.settings.admin_socket == folder / "private/admin.sock"
+
+
 def test_sides_that_are_named_are_taken_as_they_are(folder: Path) -> None:
     """A socket on the command line wins over the one that a file names."""
     file, broken = folder / "agent.toml", folder / "ca.toml"
