@@ -10,7 +10,6 @@ from finial.spiffe.refusal import Kind, Refusal
 Wish = dict[str, Any]
 MOST_REQUESTS: Final = 10_000
 LARGEST: Final = 16 * 1024 * 1024
-LARGEST_BATCH: Final = 1024 * 1024
 
 
 def read_policies(files: Iterable[Path]) -> list[Wish]:
@@ -65,45 +64,11 @@ def same(wish: Wish, known: Wish) -> bool:
     )
 
 
-def batches(wishes: Iterable[Wish], largest: int = LARGEST_BATCH) -> Iterator[list[Wish]]:
-    """Divide policies into parts of so many bytes of JSON, for the server to look at."""
-    part: list[Wish] = []
-    size = 0
-    for wish in wishes:
-        one = len(json.dumps(wish)) + 2
-        if part and size + one > largest:
-            yield part
-            part, size = [], 0
-        part.append(wish)
-        size += one
-    if part:
-        yield part
-
-
-def judge_faults(faults: Sequence[Wish]) -> None:
-    """Refuse what the server would refuse, each policy by its name.
-
-    Raises: Refusal of kind INVALID.
-    """
-    if not faults:
-        return
-    told = [_told(each) for each in faults]
-    listed = told[0] if len(told) == 1 else "".join(f"\n- {each}" for each in told)
-    raise Refusal(Kind.INVALID, f"nothing is changed, for this would be refused: {listed}")
-
-
 def lines_of(policy: Wish) -> Sequence[str]:
     """A policy as lines to compare."""
     if policy.get("cedar") is not None:
         return str(policy["cedar"]).splitlines()
     return json.dumps(policy["rule"], indent=2, sort_keys=True).splitlines()
-
-
-def _told(fault: Wish) -> str:
-    named = ": ".join(each for each in (fault["field"], fault["value"]) if each)
-    where = f" ({named})" if named else ""
-    remedy = f"; {fault['remedy']}" if fault["remedy"] else ""
-    return f"{fault['policy']}: {fault['detail']}{where}{remedy}"
 
 
 def _each(files: Iterable[Path]) -> Iterator[Path]:

@@ -24,15 +24,14 @@ for _command in (mode, report, agents):
     policy.add_command(_command)
 
 
-@policy.command(short_help="Register the policies in files, or change them.")
+@policy.command()
 @_FILES
 @server_options
 @output_option
 def apply(files: Sequence[Path], place: Place, output: str) -> None:
     """Register the policies in files, or change those that have their names.
 
-    Nothing is changed if one of them would be refused. A policy has no effect on a callee without
-    a mode: shadow is proposed for it.
+    A policy has no effect on a callee without a mode: shadow is proposed for it.
 
     \b
     Examples:
@@ -40,16 +39,12 @@ def apply(files: Sequence[Path], place: Place, output: str) -> None:
       finial policy apply policies/
     """
     from cli.administration import Administration
-    from cli.policies import batches, judge_faults, name_of, read_policies, same
+    from cli.policies import name_of, read_policies, same
 
     results = []
-    wishes = read_policies(files)
     with Administration(place) as server:
-        # All of them or none: whoever mends a file finds the others as they were.
-        tried = [server.post("/v1/policies:try", {"put": each}) for each in batches(wishes)]
-        judge_faults([fault for each in tried for fault in each["faults"]])
         known = {each["name"]: each for each in server.every("/v1/policies")}
-        for wish in wishes:
+        for wish in read_policies(files):
             before = known.get(name_of(wish))
             if before is None:
                 results.append(("created", server.post("/v1/policies", wish)))
@@ -107,7 +102,7 @@ def diff(files: Sequence[Path], place: Place, output: str) -> None:
         click.echo("nothing would change")
 
 
-@policy.command(short_help="Say which requests would be decided otherwise.")
+@policy.command()
 @_FILES
 @click.option(
     "--requests",
@@ -158,7 +153,7 @@ def test(
     return int(bool(tried["faults"]))
 
 
-@policy.command(short_help="Say what becomes of a request, and why.")
+@policy.command()
 @click.argument("caller")
 @click.argument("callee")
 @click.argument("method")
@@ -242,7 +237,7 @@ def show(name: str, versions: bool, place: Place, output: str) -> None:
             click.echo(f"  {plain(line)}")
 
 
-@policy.command(short_help="Delete a policy; the modes of callees stay.")
+@policy.command()
 @click.argument("name")
 @server_options
 @output_option

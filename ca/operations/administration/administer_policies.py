@@ -166,7 +166,7 @@ def try_policies(
     before = {each.name: each for each in world.known.policies.deciding}
     known = _known(world)
     wrong = tuple((each.name, fault) for each in put for fault in faults(each, known))
-    if wrong or not requests:
+    if wrong:
         return Trial(wrong, (), 0)
     gone = frozenset(removed)
     after = {name: text for name, text in before.items() if name not in gone}

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from cli.policies import (
-    batches,
-    judge_faults,
     lines_of,
     name_of,
     read_policies,
@@ -26,31 +24,6 @@ def write(folder: Path, name: str, content: Any) -> Path:
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
-
-
-def test_what_would_be_refused_is_told_by_its_name() -> None:
-    """Each policy that the server would refuse is named, with the place and what to write."""
-    one = {"policy": "one", "detail": "no such method", "field": "methods", "value": "post"}
-    one["remedy"] = "did you mean POST?"
-    two = {"policy": "two", "detail": "it is empty", "field": "paths", "value": "", "remedy": ""}
-    judge_faults([])
-    for faults, wanted in (
-        ([one], ["refused: one: no such method (methods: post); did you mean POST?"]),
-        ([one, two], ["\n- one: no such", "\n- two: it is empty (paths)"]),
-    ):
-        with pytest.raises(Refusal) as refused:
-            judge_faults(faults)
-        assert all(each in refused.value.detail for each in wanted)
-
-
-def test_many_policies_are_looked_at_in_parts() -> None:
-    """A part stays below what the server reads at once; a policy that is larger goes alone."""
-    wishes = [{"rule": RULE | {"name": str(number)}} for number in range(10)]
-    one = len(json.dumps(wishes[0])) + 2
-    assert [len(each) for each in batches(wishes, 4 * one)] == [4, 4, 2]
-    assert [len(each) for each in batches(wishes[:2], 1)] == [1, 1]
-    assert list(batches([])) == []
-    assert [each for part in batches(wishes) for each in part] == wishes
 
 
 def test_policies_are_read_from_files_and_folders(tmp_path: Path) -> None:
