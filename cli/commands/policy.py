@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.commands.callees import agents, list_items, mode, report
+from cli.lazy import Listing
 from cli.place import Place, server_options
 from cli.printing import output_option, plain, print_fields, print_json
 
@@ -15,7 +16,7 @@ _FILES = click.argument(
 )
 
 
-@click.group()
+@click.group(cls=Listing)
 def policy() -> None:
     """Say who may call whom: rules as JSON or Cedar in files, and how much each callee enforces."""
 
