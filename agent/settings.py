@@ -66,7 +66,8 @@ class Sds:
             raise ValueError(f"{', '.join(names)} are not all different")
 
 
-_CALLER_HEADER: Final = re.compile(r"(?:x-[a-z0-9-]{1,62})?", re.ASCII)
+# With more dashes there are too many ways to spell it with underscores, which are all taken away.
+_CALLER_HEADER: Final = re.compile(r"(?:x(?:-[a-z0-9]{1,32}){1,4})?", re.ASCII)
 
 
 def _header(value: str) -> str | None:

@@ -214,7 +214,7 @@ class Tasks:
         await self.member.forget_keys()
         raise Refusal(
             Kind.PRECONDITION,
-            f"this agent is {phase.value}",
+            f"this agent {phase.words}",
             remedy=remedy(phase, self.member.id),
         )
 

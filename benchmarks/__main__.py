@@ -2,6 +2,7 @@
 
 python -m benchmarks --rounds 3
 python -m benchmarks --spire-server PATH --spire-agent PATH --only "one node joins"
+python -m benchmarks --opa PATH --only "decide for a proxy"
 """
 
 import argparse
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -42,7 +43,7 @@ def main() -> int:
     found: Found = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with built_driver() as driver:
         for round_ in range(options.rounds):
-            _measure_alone(found, driver, options.only or ALONE, round_)
+            _measure_alone(found, driver, options, round_)
             for start in _peers(options):
                 _measure_peer(found, driver, start, _names(options, start, round_), round_)
     for name, rows in _tables(found).items():
@@ -73,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=[*ALONE, *ALL])
     parser.add_argument("--spire-server", default=os.environ.get("SPIRE_SERVER"))
     parser.add_argument("--spire-agent", default=os.environ.get("SPIRE_AGENT"))
+    parser.add_argument("--opa", default=os.environ.get("OPA"), help="OPA's Envoy plugin")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     return parser.parse_args()
 
@@ -90,14 +92,15 @@ def _names(options: argparse.Namespace, start: Start, round_: int) -> list[str]:
     return [name for name in names if not options.only or name in options.only]
 
 
-def _measure_alone(found: Found, driver: str, names: Collection[str], round_: int) -> None:
+def _measure_alone(found: Found, driver: str, options: argparse.Namespace, round_: int) -> None:
     """The rows that need neither a server nor an agent."""
     for name, measure in ALONE.items():
-        if name not in names:
+        if options.only and name not in options.only:
             continue
         print(f"round {round_ + 1}: {name}", file=sys.stderr, flush=True)
+        bench = Bench(driver, sign_microseconds(), options.opa)
         try:
-            _note(found, name, "finial", measure(Bench(driver, sign_microseconds())))
+            _note(found, name, "finial", measure(bench))
         except Missing as missing:
             print(f"{name} is left out: {missing}", file=sys.stderr, flush=True)
 

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.allow_all import allow_all
-from benchmarks.measures import Bench, Load, drive_at
+from benchmarks.measures import Bench, drive_at
 from benchmarks.meter import sign_microseconds
+from benchmarks.opa import opa
 from benchmarks.ruling import Ruling, ruling, write_requests
 
 RULES = (1, 100, 1000, 10_000)
+BESIDE = (100, 10_000)
 RATE = 1000
 PACED = 3000
 """Requests that come at that rate, for three seconds."""
@@ -18,40 +20,46 @@ FULL = 10_000
 
 
 def deciding(bench: Bench) -> dict[str, float]:
-    """All numbers of rules in one agent, and the floor before and between them."""
+    """All numbers of rules in one agent, after the floor, and OPA's plugin where it is given."""
     found: dict[str, float] = {}
     with allow_all() as (pid, socket), tempfile.TemporaryDirectory() as folder:
         requests = Path(folder, "requests")
         write_requests(requests, 1)
         found |= _measured("allow-all", bench.driver, pid, socket, requests)
+        found.pop("allow-all: refused")
         with ruling() as agent:
             for rules in RULES:
                 found |= _with_rules(bench.driver, agent, rules, requests)
-            found |= _measured(
-                f"{RULES[-1]:,} rules, asked again",
-                bench.driver,
-                agent.pid,
-                agent.workload_socket,
-                requests,
-                "-repeat",
-            )
+        if bench.opa:
+            for rules in BESIDE:
+                found |= _of_opa(bench.driver, bench.opa, rules, requests)
     return found
+
+
+def _of_opa(driver: str, program: str, rules: int, requests: Path) -> dict[str, float]:
+    with opa(program, rules) as (pid, socket):
+        write_requests(requests, rules)
+        name = f"OPA, {rules:,} rules indexed by hand"
+        return _decided(name, driver, pid, socket, requests)
 
 
 def _with_rules(driver: str, agent: Ruling, rules: int, requests: Path) -> dict[str, float]:
     agent.learn(rules)
     write_requests(requests, rules)
     name = f"{rules:,} rule{'s' * (rules > 1)}"
-    found = _measured(name, driver, agent.pid, agent.workload_socket, requests)
+    return _decided(name, driver, agent.pid, agent.workload_socket, requests)
+
+
+def _decided(name: str, driver: str, pid: int, socket: str, requests: Path) -> dict[str, float]:
+    """What deciding costs, by somebody who refuses those who have to be refused."""
+    found = _measured(name, driver, pid, socket, requests)
     assert abs(found.pop(f"{name}: refused") - 0.25) < 0.01, "another share than one in four"
     return found
 
 
-def _measured(
-    name: str, driver: str, pid: int, socket: str, requests: Path, *flags: str
-) -> dict[str, float]:
+def _measured(name: str, driver: str, pid: int, socket: str, requests: Path) -> dict[str, float]:
     """At the rate, and as fast as they go."""
-    flags = (f"-workload-socket={socket}", f"-requests={requests}", *flags)
+    flags = (f"-workload-socket={socket}", f"-requests={requests}")
     # Every caller once: what a caller's first request makes ready is not measured.
     drive_at(driver, pid, "authorize", *flags, "-count=2000", "-workers=8")
     sign = sign_microseconds()
@@ -66,11 +74,7 @@ def _measured(
         f"{name}, full load: signs": full.microseconds / sign,
         f"{name}, full load: us": full.microseconds,
     }
-    return found | _share(name, full, decides="rule" in name and not flags[2:])
-
-
-def _share(name: str, load: Load, *, decides: bool) -> dict[str, float]:
-    return {f"{name}: refused": load.extra[0]} if decides else {}
+    return {**found, f"{name}: refused": full.extra[0]}
 
 
 DECIDING: dict[str, Callable[[Bench], dict[str, float]]] = {"decide for a proxy": deciding}

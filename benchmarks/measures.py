@@ -13,10 +13,14 @@ from benchmarks.peers import Peer
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every measure needs: the driver, and the CPU time of one signature just now, in us."""
+    """What every measure needs: the driver, and the CPU time of one signature just now, in us.
+
+    `opa` is the program of OPA's Envoy plugin, to be measured beside what decides for proxies.
+    """
 
     driver: str
     sign: float
+    opa: str | None = None
 
     def cost(self, load: "Load") -> dict[str, float]:
         """What one operation cost the process under load."""

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 import httpx
@@ -129,6 +130,11 @@ class Administration:
             f"the server at {self._place.name} cannot be reached: {reason}",
             remedy=remedy(self._place, reason),
         )
+
+
+def part(text: str) -> str:
+    """A part of a resource's path as it travels: nothing in it ends the path, or climbs."""
+    return quote(text, safe="")
 
 
 def _transport(place: Place) -> httpx.HTTPTransport:

@@ -40,11 +40,10 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
         # again while it flushes at exit.
         sys.stderr.close()
         return DONE
-    except Refusal as refusal:
-        return _refused(refusal, arguments)
-    except OSError as fault:
-        # What a command reads and writes is named by its user: a full disk, a folder of others.
-        return _refused(Refusal(Kind.PRECONDITION, _about(fault)), arguments)
+    except (Refusal, OSError, UnicodeEncodeError) as fault:
+        refusal = _refusal(fault)
+        _tell(refusal, as_json=_wants_json(arguments))
+        return status_of(refusal)
     return result if isinstance(result, int) else DONE
 
 
@@ -53,14 +52,19 @@ def status_of(refusal: Refusal) -> int:
     return _STATUS.get(refusal.kind, REFUSED)
 
 
-def _refused(refusal: Refusal, arguments: Sequence[str]) -> int:
-    _tell(refusal, as_json=_wants_json(arguments))
-    return status_of(refusal)
-
-
-def _about(fault: OSError) -> str:
-    reason = fault.strerror or str(fault)
-    return f"{fault.filename}: {reason}" if fault.filename else reason
+def _refusal(fault: Refusal | OSError | UnicodeEncodeError) -> Refusal:
+    if isinstance(fault, Refusal):
+        return fault
+    if isinstance(fault, OSError):
+        # What a command reads and writes is named by its user: a full disk, a folder of others.
+        reason = fault.strerror or str(fault)
+        about = f"{fault.filename}: {reason}" if fault.filename else reason
+        return Refusal(Kind.PRECONDITION, about)
+    if fault.encoding != "utf-8":
+        raise fault
+    # An argument, or a file's name, may hold bytes that are no text: no request can say them.
+    bytes_ = fault.object[fault.start : fault.end]
+    return Refusal(Kind.INVALID, f"an argument is not UTF-8: it holds {bytes_!a}")
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -79,7 +83,9 @@ def _tell(refusal: Refusal, *, as_json: bool) -> None:
         }
         click.echo(json.dumps({"error": {k: v for k, v in said.items() if v}}), err=True)
         return
-    place = f" ({refusal.field}: {refusal.value!r})" if refusal.field and refusal.value else ""
+    place = (
+        f" ({plain(refusal.field)}: {refusal.value!r})" if refusal.field and refusal.value else ""
+    )
     # Whoever answered may have been anybody: a line of theirs never looks like one of ours.
     detail = "\n  ".join(plain(line.strip()) for line in refusal.detail.split("\n"))
     click.echo(f"finial: {detail}{place}", err=True)

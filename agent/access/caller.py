@@ -72,7 +72,8 @@ class Callers:
 
     def find(self, asked: Asked, callee: Callee, now: float) -> Caller:
         """Who calls this callee."""
-        if asked.principal:
+        # A certificate that names nobody is no reason to believe something weaker.
+        if asked.principal or asked.certificate:
             return self._by_mtls(asked, callee.bundles)
         if asked.forwarded and not asked.tells_principal and callee.id in self._askers:
             elements = read_forwarded(asked.forwarded)

@@ -1,6 +1,5 @@
 """From a denial to the document that explains it to the operator."""
 
-import shlex
 from collections.abc import Iterator
 
 import msgspec
@@ -11,6 +10,7 @@ from agent.access.held_policies import HeldPolicies
 from agent.access.reasons import Obstacle
 from agent.access.verdict import Verdict
 from finial.explain.explanation import Explanation, Fix, Outcome, ProcessReport
+from finial.explain.shell import quote
 from finial.policy.grounds import Ground
 
 METHOD = "Check"
@@ -92,7 +92,7 @@ def _fixes(verdict: Verdict) -> Iterator[Fix]:
 
 def _request(verdict: Verdict) -> str:
     # The rest comes from whoever called, and an operator may paste it into a shell.
-    method, path = shlex.quote(verdict.method), shlex.quote(verdict.path)
+    method, path = quote(verdict.method), quote(verdict.path)
     return f"{verdict.caller.id} {verdict.callee} {method} {path}"
 
 

@@ -73,6 +73,7 @@ def make_attesting(
         link,
         address,
         lambda: refresh.unsigned,
+        lambda: refresh.subscribed,
         grammars,
         tuple(each.name for each in attestors),
         clock,

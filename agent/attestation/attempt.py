@@ -10,12 +10,17 @@ BLOCKED: Final = "no identity issued: the identity of the process is blocked"
 """All that a caller is told of a block; why, since when and by which is for operators."""
 
 
+NO_ENTRY: Final = "no identity issued: no entry of this agent matches the process"
+"""What a caller is told whom no entry names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The process as the kernel recorded it when it connected.
 
     `started` is when it started, in the kernel's clock ticks, 0 if that is not known; `exe` is its
-    program as it calls it. `pid` is 0 where the process cannot be seen from here.
+    program as it calls it. `pid` is 0 where the process cannot be seen from here. Processes of one
+    control group have the same `group`.
     """
 
     pid: int
@@ -23,6 +28,7 @@ class Caller:
     gid: int
     started: int = 0
     exe: str = ""
+    group: int = 0
 
 
 @dataclass(slots=True)

@@ -56,7 +56,7 @@ def _reason(reading: Reading) -> Iterator[str]:
 def _not_synced(reading: Reading) -> Iterator[str]:
     situation = reading.situation
     if situation.phase is not Phase.ATTESTED:
-        yield f"this agent is {situation.phase.value}: its server has to accept it first"
+        yield f"this agent {situation.phase.words}: its server has to accept it first"
     if situation.holdings.synced:
         return
     trouble = situation.cut_off or situation.troubles.get(ATTESTATION)
@@ -167,7 +167,7 @@ def _lacking(near: Near[Entitlement], reading: Reading) -> str:
 def _cut_off(reading: Reading) -> Iterator[str]:
     situation = reading.situation
     trouble = situation.cut_off
-    if trouble is None:
+    if trouble is None or (situation.holdings.lockout is not None and reading.matches):
         return
     since = span(situation.now - trouble.since)
     yield (

@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from agent.attestation.attempt import Attempt
+from agent.attestation.attempt import BLOCKED, NO_ENTRY, Attempt
 from agent.attestation.causes import causes
 from agent.attestation.fixes import fixes
 from agent.attestation.reading import Reading
@@ -15,6 +15,10 @@ from finial.explain.nearest import entry_report
 
 MOST_SELECTORS: Final = 256
 """So many selectors of one attestor are shown."""
+MOST_ENTRIES: Final = 256
+"""So many of the entries that match are shown."""
+MOST_ADVICE: Final = 32
+"""So many causes and fixes are told, which blocks of many entries may have."""
 _SERVED_NOW: Final = "if it asked again now, it would be served"
 T = TypeVar("T")
 
@@ -46,6 +50,7 @@ def amended(told: Explanation, now: Explanation) -> Explanation:
         attestors=now.attestors,
         matches=now.matches,
         nearest=now.nearest,
+        shortened=now.shortened,
         causes=_unique(told.causes, (_SERVED_NOW,) if served else now.causes),
         fixes=_unique(told.fixes, now.fixes),
     )
@@ -80,14 +85,26 @@ def for_itself(attempt: Attempt, situation: Situation, last: Attempt | None) -> 
         outcome=_foreseen(reading),
         first_at=attempt.first_at,
         last_at=attempt.last_at,
-        reason="" if told is None else told.reason,
+        reason=_foretold(reading) if told is None else told.reason,
         refusal="" if told is None else told.refusal,
         attestors=tuple(
             AttestorReport(name=each.name, status=each.status, selectors=each.selectors)
             for each in _reports(reading)
         ),
-        matches=tuple(entry_report(each, reading.evidence) for each, _ in reading.matches),
+        matches=tuple(
+            entry_report(each, reading.evidence) for each, _ in reading.matches[:MOST_ENTRIES]
+        ),
+        shortened=len(reading.matches) > MOST_ENTRIES,
     )
+
+
+def _foretold(reading: Reading) -> str:
+    """What a process that was not refused yet would be told."""
+    if reading.attempt.reason or reading.would_be_served:
+        return reading.attempt.reason
+    if any(state.block for _, state in reading.matches):
+        return BLOCKED
+    return NO_ENTRY if reading.situation.holdings.synced and not reading.matches else ""
 
 
 def _foreseen(reading: Reading) -> Outcome:
@@ -113,15 +130,19 @@ def _explanation(reading: Reading, outcome: Outcome) -> Explanation:
         reason=attempt.reason,
         refusal=attempt.refusal,
         attestors=tuple(_reports(reading)),
-        matches=tuple(entry_report(e, evidence, (), state.words) for e, state in reading.matches),
+        matches=tuple(
+            entry_report(each, evidence, (), state.words)
+            for each, state in reading.matches[:MOST_ENTRIES]
+        ),
         nearest=tuple(
             each.report(
                 evidence, reading.situation.state(each.entry).words if not each.gaps else ""
             )
             for each in reading.near
         ),
-        causes=causes(reading),
-        fixes=fixes(reading),
+        causes=causes(reading)[:MOST_ADVICE],
+        fixes=fixes(reading)[:MOST_ADVICE],
+        shortened=len(reading.matches) > MOST_ENTRIES,
     )
 
 

@@ -1,30 +1,18 @@
 """What can be done about each cause, with the command where one command does it."""
 
-import shlex
 from collections.abc import Iterator
 from typing import Final
 
+from agent.attestation.bringing_together import Alternative, bring_together, is_somebody_elses
 from agent.attestation.reading import Reading
-from agent.cache.entitlement import Entitlement
-from finial.explain.compare import Cause
+from finial.blocks import Block, SubjectKind
 from finial.explain.evidence import DENIED
 from finial.explain.explanation import Fix
-from finial.explain.nearest import Near
+from finial.explain.shell import quote
 
 DOCTOR: Final = "finial doctor"
 _HOPELESS: Final = 0.6
 """From this distance on an entry is more likely somebody else's than mistyped."""
-_NOBODYS: Final = frozenset({Cause.UNKNOWN_FORM, Cause.UNKNOWN_TYPE, Cause.IMPOSSIBLE})
-_THE_PROCESS: Final = frozenset(
-    {
-        Cause.ANOTHER_VALUE,
-        Cause.ANOTHER_NAME,
-        Cause.ANOTHER_KEY,
-        Cause.NOTHING_LIKE_IT,
-        Cause.NOT_APPLICABLE,
-        Cause.HIDDEN,
-    }
-)
 
 
 def fixes(reading: Reading) -> tuple[Fix, ...]:
@@ -50,7 +38,10 @@ def fixes(reading: Reading) -> tuple[Fix, ...]:
 
 def _agent(reading: Reading) -> Iterator[Fix]:
     situation = reading.situation
-    if not situation.holdings.synced or situation.cut_off is not None:
+    if situation.holdings.lockout is not None:
+        # The server is there, and speaks with this agent again when it is unblocked.
+        yield _unblock(situation.holdings.lockout, reading)
+    elif not situation.holdings.synced or situation.cut_off is not None:
         what = f"see that the server runs and that this node reaches {situation.server}"
         yield Fix(what=what, command=DOCTOR)
 
@@ -79,10 +70,15 @@ def _clock(reading: Reading) -> Iterator[Fix]:
 
 
 def _entries(reading: Reading) -> Iterator[Fix]:
-    """Alternatives, of which one is enough."""
-    found = _matching(reading) if reading.matches else _unmatched(reading)
-    for number, fix in enumerate(found):
-        yield Fix(what=f"or {fix.what}", command=fix.command) if number else fix
+    """Alternatives, of which one is enough; each may take several steps."""
+    if reading.matches:
+        found: Iterator[Alternative] = ((fix,) for fix in _matching(reading))
+    else:
+        found = _unmatched(reading)
+    for number, steps in enumerate(found):
+        for step, fix in enumerate(steps):
+            word = "and " if step else "or " if number else ""
+            yield Fix(what=f"{word}{fix.what}", command=fix.command)
 
 
 def _matching(reading: Reading) -> Iterator[Fix]:
@@ -100,88 +96,39 @@ def _matching(reading: Reading) -> Iterator[Fix]:
 
 def _unblocking(reading: Reading) -> Iterator[Fix]:
     for block in dict.fromkeys(state.block for _, state in reading.matches if state.block):
-        yield Fix(
-            what=f"unblock {block.subject or 'this agent'}, if the reason for it is over",
-            command=f"finial unblock {shlex.quote(block.id or block.subject)}",
-        )
+        yield _unblock(block, reading)
 
 
-def _unmatched(reading: Reading) -> Iterator[Fix]:
+def _unblock(block: Block, reading: Reading) -> Fix:
+    subject = block.subject
+    if block.kind is SubjectKind.SELECTOR:
+        subject = reading.evidence.hiding.shown_text(subject)
+    return Fix(
+        what=f"unblock {subject or 'this agent'}, if the reason for it is over",
+        command=f"finial unblock {quote(block.id or subject)}",
+    )
+
+
+def _unmatched(reading: Reading) -> Iterator[Alternative]:
     near = reading.near[0] if reading.near else None
-    if near is None or near.distance >= _HOPELESS:
-        yield _register(reading)
     if near is None:
+        yield (_register(reading),)
         return
+    hopeless = near.distance >= _HOPELESS or is_somebody_elses(near)
+    if hopeless:
+        yield (_register(reading),)
     if near.gaps:
-        yield from _bring_together(near, reading)
+        yield from bring_together(near, reading)
     else:  # its selectors are all there, and it is for stores
-        yield Fix(
-            what=f"let workloads have the entry for {near.entry.spiffe_id}, if no store needs it",
-            command=f"finial entry update {shlex.quote(near.entry.id)} --no-store-svid",
-        )
-    if near.distance < _HOPELESS:
-        yield _register(reading)
-
-
-def _bring_together(near: Near[Entitlement], reading: Reading) -> Iterator[Fix]:
-    """Change the entry, the agent or the process, whichever is wrong."""
-    entry, shown = near.entry, reading.evidence.hiding.shown
-    update = _update(near, reading)
-    if update:
-        relies = "; and ".join(
-            e.clue for e in near.gaps if e.cause is Cause.ANOTHER_NAME and e.clue
-        )
-        enough = f", if it is enough to rely on {relies}" if relies else ""
-        what = f"if it is to be {entry.spiffe_id}, let the entry ask for what it has{enough}"
-        yield Fix(what=what, command=update)
-    wrong = [shown(each.wanted) for each in near.gaps if each.cause in _NOBODYS]
-    if wrong and not update:
-        what = f"correct the entry for {entry.spiffe_id}: no process has {' or '.join(wrong)}"
-        yield Fix(
-            what=what, command=f"finial entry update {shlex.quote(entry.id)} --selector SELECTOR"
-        )
-    for name in dict.fromkeys(e.wanted.type for e in near.gaps if e.cause is Cause.NOT_RUNNING):
-        yield Fix(
-            what=f"let this agent run the attestor {name}: put the table "
-            f"[plugins.workload_attestor.{name}] into its configuration and start it again"
-        )
-    for gap in near.gaps:
-        if gap.cause is Cause.SETTING:
-            yield Fix(
-                what=f"let the agent look for it, by {gap.clue} in the table "
-                f"[plugins.workload_attestor.{gap.wanted.type}] of its configuration"
-            )
-        elif gap.cause is Cause.REMARKED:
-            yield Fix(what=f"see to what keeps {shown(gap.wanted)} from being found: {gap.clue}")
-    lacking = [shown(each.wanted) for each in near.gaps if each.cause in _THE_PROCESS]
-    if lacking:
-        yield Fix(
-            what=f"start the process so that it has {' and '.join(lacking)}, if it is to be "
-            f"{entry.spiffe_id}"
-        )
-
-
-def _update(near: Near[Entitlement], reading: Reading) -> str:
-    """The command that gives an entry the selectors that were found, if they are surely meant.
-
-    All have to be known and none secret. An entry of which nothing is met is somebody else's,
-    unless what was found is spelled almost like what it wants.
-    """
-    hiding = reading.evidence.hiding
-    if any(gap.closest is None or hiding.is_secret(gap.closest) for gap in near.gaps):
-        return ""
-    if any(hiding.is_secret(each) for each in near.entry.selectors):
-        return ""
-    if not near.is_meant:
-        return ""
-    found = {gap.wanted: gap.closest for gap in near.gaps}
-    selectors = (found.get(each) or each for each in near.entry.selectors)
-    unique = " ".join(dict.fromkeys(f"--selector {shlex.quote(str(s))}" for s in selectors))
-    return f"finial entry update {shlex.quote(near.entry.id)} {unique}"
+        what = f"let workloads have the entry for {near.entry.spiffe_id}, if no store needs it"
+        command = f"finial entry update {quote(near.entry.id)} --no-store-svid"
+        yield (Fix(what=what, command=command),)
+    if not hopeless:
+        yield (_register(reading),)
 
 
 def _register(reading: Reading) -> Fix:
-    caller, agent = reading.attempt.caller, shlex.quote(reading.situation.agent_id)
+    caller, agent = reading.attempt.caller, quote(reading.situation.agent_id)
     if reading.attempt.has_ended or not caller.pid:
         id_ = f"spiffe://{reading.situation.holdings.trust_domain.name}/NAME"
         return Fix(

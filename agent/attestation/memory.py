@@ -4,8 +4,10 @@
 2. Refusals apart from them, so that no number of successes pushes one out. The same refusal to the
    same process is one, with a count and the id it had the first time.
 3. Processes that wait for an answer, for as long as they do.
-4. When there are too many refusals, the oldest goes of the user who has the most: whoever is
-   refused on purpose, again and again, pushes out their own.
+4. When there are too many refusals, the oldest goes of the user who has the most in the control
+   group that has the most: whoever is refused on purpose, again and again, pushes out their own. A
+   container's root is many users in one control group, a user may make many of those: so either
+   counts.
 """
 
 from collections import Counter, OrderedDict
@@ -150,8 +152,14 @@ class Memory:
     def _list(self, key: _Key, attempt: Attempt) -> None:
         attempt.refusal = self._new_id()
         if len(self._refusals) >= self._most_refusals:
-            [(most, _)] = Counter(each.caller.uid for each in self._refusals.values()).most_common(
-                1
-            )
-            del self._refusals[next(k for k, a in self._refusals.items() if a.caller.uid == most)]
+            self._forget_one()
         self._refusals[key] = attempt
+
+    def _forget_one(self) -> None:
+        callers = [each.caller for each in self._refusals.values()]
+        users = Counter(each.uid for each in callers)
+        groups = Counter(each.group for each in callers)
+        crowds = (users[each.uid] * groups[each.group] for each in callers)
+        # Of equal crowds the first is taken, whose refusal is the oldest.
+        _, key = max(zip(crowds, self._refusals, strict=True), key=lambda pair: pair[0])
+        del self._refusals[key]

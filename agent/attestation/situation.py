@@ -45,7 +45,8 @@ class Situation:
     """The agent's own state; `unsigned` says by entry id why an SVID was refused.
 
     `troubles` names what fails at present: the synchronisation, the stream of changes, signing.
-    `last_sync` is 0 where the entries were not compared since the agent started; `clock_offset` is
+    `subscribed` are the ids of entries by which somebody has an identity at present. `last_sync` is
+    0 where the entries were not compared since the agent started; `clock_offset` is
     by how many seconds the server's clock is ahead, None where nobody knows.
     """
 
@@ -61,6 +62,7 @@ class Situation:
     clock_offset: float | None = None
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     unsigned: Mapping[str, str] = field(default_factory=dict)
+    subscribed: Collection[str] = ()
 
     def state(self, entry: Entitlement, selectors: Collection[Selector] = ()) -> State:
         """What stands in the way of an entry whose selectors are all there.

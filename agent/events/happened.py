@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from finial.blocks import Block
+from finial.blocks import Block, SubjectKind
+from finial.explain.hiding import BY_NAME_ALONE
 from finial.spiffe.identity import SpiffeId
 
 
@@ -204,7 +205,7 @@ def _plain(value: object) -> object:
             return {
                 "id": value.id,
                 "kind": value.kind.value,
-                "subject": value.subject,
+                "subject": _subject(value),
                 "reason": value.reason,
                 "since": value.since,
                 "until": value.until,
@@ -213,3 +214,10 @@ def _plain(value: object) -> object:
             return [_plain(each) for each in value]
         case _:
             return value
+
+
+def _subject(block: Block) -> str:
+    """What is blocked; the value of an environment variable is no matter for a log."""
+    if block.kind is SubjectKind.SELECTOR:
+        return BY_NAME_ALONE.shown_text(block.subject)
+    return block.subject

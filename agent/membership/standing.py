@@ -31,6 +31,11 @@ class Phase(enum.Enum):
     BANNED = "banned"
     LOST = "lost"
 
+    @property
+    def words(self) -> str:
+        """What is said of an agent that stands there."""
+        return self.value if self is Phase.MUST_REATTEST else f"is {self.value}"
+
 
 class Step(enum.Enum):
     """What the agent has to do next."""

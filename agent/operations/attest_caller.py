@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.attestation.attempt import BLOCKED
+from agent.attestation.attempt import BLOCKED, NO_ENTRY
 from agent.cache.view import Withheld
 from attestors.contract import Attested, Failed, Finding, NotApplicable, Process, WorkloadAttestor
 from finial.explain.evidence import ATTESTED, DENIED, FAILED, NOT_APPLICABLE, Said
@@ -24,8 +24,10 @@ from finial.runtime.peer import KernelPeer, PeerGone
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
 
+NO_SUCH_ID: Final = "no identity issued: none of the SPIFFE ID that the process asked for"
 GRACE: Final = 0.5
 MAX_KNOWN: Final = 1024
+_LATE: Final = Failed(Kind.TIMEOUT, "it took too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,7 @@ class Findings:
             return Unserved(Kind.DENIED, BLOCKED, self.said, asked_for, withheld[0].block.id)
         if self.failures:
             return unattested(f"{' and '.join(self.failures)} failed", self.said)
-        why = (
-            "none of the SPIFFE ID that the process asked for"
-            if asked_for
-            else "no entry of this agent matches the process"
-        )
-        return Unserved(Kind.DENIED, f"no identity issued: {why}", self.said, asked_for)
+        return Unserved(Kind.DENIED, NO_SUCH_ID if asked_for else NO_ENTRY, self.said, asked_for)
 
 
 class Unserved(Refusal):
@@ -122,7 +119,7 @@ class CallerAttestation:
         if len(self._attestors) > 1:
             return self._joined(await self._side_by_side(process, deadline))
         [attestor] = self._attestors
-        finding = await attestor.attest(process, deadline)
+        finding = await self._alone(attestor, process, deadline)
         if isinstance(finding, Attested):
             return self._same(finding)
         return self._joined([finding])
@@ -138,6 +135,15 @@ class CallerAttestation:
         for name in findings.failures:
             if name in self._required:
                 raise unattested(f"{name} failed, and is required", findings.said)
+
+    async def _alone(
+        self, attestor: WorkloadAttestor, process: Process, deadline: float
+    ) -> Finding:
+        try:
+            async with asyncio.timeout(self._timeout + GRACE):
+                return await attestor.attest(process, deadline)
+        except TimeoutError:
+            return _LATE
 
     async def _side_by_side(self, process: Process, deadline: float) -> list[Finding]:
         tasks = [asyncio.ensure_future(a.attest(process, deadline)) for a in self._attestors]
@@ -202,5 +208,5 @@ def _said(attestor: WorkloadAttestor, finding: Finding) -> Said:
 
 def _finding(task: "asyncio.Future[Finding]") -> Finding:
     if not task.done():
-        return Failed(Kind.TIMEOUT, "it took too long")
+        return _LATE
     return task.result()

@@ -17,12 +17,12 @@ import msgspec
 from agent.access.denials import Denials
 from agent.access.explaining import denial_summary, explain_denial
 from agent.access.held_policies import HeldPolicies
-from agent.attestation.attempt import Attempt
+from agent.attestation.attempt import Attempt, Caller
 from agent.attestation.explaining import amended, explain, for_itself, foresee, summary
 from agent.attestation.memory import Memory
 from agent.attestation.situation import Situation
 from agent.operations.attest_caller import CallerAttestation, Unserved, check
-from agent.operations.processes import Running, caller_of, ended, running
+from agent.operations.processes import Running, caller_of, ended, running, started_at
 from finial.explain.checkup import span
 from finial.explain.explanation import Explanation, Fix
 from finial.runtime.clock import Clock
@@ -127,7 +127,7 @@ class Explaining:
         """
         attempt = await self._attested(peer)
         last = self._memory.of_pid(peer.pid)
-        if last is not None and last.caller.uid != peer.uid:
+        if last is not None and not _is_of(last, attempt.caller):
             last = None
         return for_itself(attempt, self._situation(), last)
 
@@ -196,7 +196,7 @@ class Explaining:
         self._waiting += 1
         try:
             async with self._room:
-                return await asyncio.to_thread(make, replace(attempt), self._situation())
+                return await asyncio.to_thread(make, _own(attempt), self._situation())
         finally:
             self._waiting -= 1
 
@@ -206,6 +206,18 @@ def _is_same(attempt: Attempt, process: Running) -> bool:
     if attempt.caller.started:
         return attempt.caller.started == process.caller.started
     return process.since <= attempt.last_at + SAME_PROCESS
+
+
+def _is_of(attempt: Attempt, caller: Caller) -> bool:
+    """Whether an attempt is that of a caller, and not of one that had its PID before."""
+    return attempt.caller.uid == caller.uid and attempt.caller.started == caller.started
+
+
+def _own(attempt: Attempt) -> Attempt:
+    """An attempt without the past of another process that had the same PID."""
+    if attempt.served_until and started_at(attempt.caller) > attempt.served_until + SAME_PROCESS:
+        return replace(attempt, served_until=0.0, granted=())
+    return replace(attempt)
 
 
 def with_cause(explanation: Explanation, cause: str) -> Explanation:

@@ -169,7 +169,7 @@ class Member:
     def _become(self, standing: Standing, reason: str) -> None:
         if standing == self.standing.value:
             return
-        log.warning("%s: this agent is now %s", reason, standing.phase.value)
+        log.warning("%s: this agent now %s", reason, standing.phase.words)
         self._identity = None
         # This happens to us whether or not it can be written down.
         with contextlib.suppress(Refusal):

@@ -9,17 +9,18 @@ from finial.runtime.peer import KernelPeer, PeerGone, start_time
 from finial.spiffe.refusal import Kind, Refusal
 
 MAX_STATUS: Final = 64 * 1024
+MAX_CGROUP: Final = 8 * 1024
 LONGEST_NAME: Final = 4096
 
 
 def caller_of(peer: KernelPeer) -> Caller:
     """Describe the process that connected, as far as it can still be seen."""
     try:
-        started = start_time(peer.pid)
+        started, group = start_time(peer.pid), _group(peer.pid)
         peer.check()
     except (PeerGone, OSError):
         return Caller(peer.pid, peer.uid, peer.gid)
-    return Caller(peer.pid, peer.uid, peer.gid, started, program(peer.pid))
+    return Caller(peer.pid, peer.uid, peer.gid, started, program(peer.pid), group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def running(pid: int) -> Running:
             value=str(pid),
             remedy="give the number that it has where the agent runs: ps shows it there",
         ) from gone
-    return Running(Caller(pid, uid, gid, started, program(pid)), _booted() + _seconds(started))
+    caller = Caller(pid, uid, gid, started, program(pid))
+    return Running(caller, started_at(caller))
 
 
 def ended(caller: Caller) -> bool:
@@ -60,6 +62,11 @@ def ended(caller: Caller) -> bool:
     return started != caller.started
 
 
+def started_at(caller: Caller) -> float:
+    """When a process started, in Unix seconds, about; 0 if that is not known."""
+    return _booted() + _seconds(caller.started) if caller.started else 0.0
+
+
 def program(pid: int) -> str:
     """Return what a process calls its program, empty if we may not know."""
     try:
@@ -68,6 +75,12 @@ def program(pid: int) -> str:
         return ""
     # A name may be any bytes; what is no text is escaped.
     return path[:LONGEST_NAME].decode("utf-8", "backslashreplace")
+
+
+def _group(pid: int) -> int:
+    """A number that all processes have which are where this one is."""
+    with open(f"/proc/{pid}/cgroup", "rb") as file:
+        return hash(file.read(MAX_CGROUP))
 
 
 def _effective(pid: int) -> tuple[int, int]:

@@ -77,6 +77,11 @@ class SvidRefresh:
         """Why the server signed nothing for an entry, by entry id."""
         return {entry_id: refused.why for entry_id, refused in self._refused.items()}
 
+    @property
+    def subscribed(self) -> frozenset[str]:
+        """The entries for which somebody has an open stream, by entry id."""
+        return self._subscriptions.demand().subscribed
+
     async def run(self, *, can_sign: bool) -> float:
         """Do what is due; return in how many seconds to look again at the latest.
 

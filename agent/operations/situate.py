@@ -1,6 +1,6 @@
 """Reading the agent's own state, as explanations need it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from agent.attestation.situation import Situation
@@ -14,13 +14,17 @@ from finial.runtime.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class Situating:
-    """Where each part of the state is; `unsigned` says why entries have no SVID."""
+    """Where each part of the state is.
+
+    `unsigned` says why entries have no SVID, `subscribed` for which of them a stream is open.
+    """
 
     member: Member
     holdings: Watch[Holdings]
     link: Link
     address: Callable[[], str]
     unsigned: Callable[[], Mapping[str, str]]
+    subscribed: Callable[[], Collection[str]]
     grammars: Callable[[], Grammars]
     attestors: tuple[str, ...]
     clock: Clock
@@ -40,4 +44,5 @@ class Situating:
             clock_offset=self.link.server_clock.offset,
             troubles=dict(self.link.troubles),
             unsigned=self.unsigned(),
+            subscribed=self.subscribed(),
         )

@@ -6,7 +6,7 @@
 3. A path may name several containers, one inside the other. `id` is the innermost; `outer` are
    those around it. Which of them an engine answers for, and whether the process is really in it, is
    for the engine to say: the innermost name may be the invention of whoever owns a delegated
-   subtree (`attestors.container.delegation` says how far that is possible).
+   subtree.
 """
 
 from collections.abc import Sequence

@@ -46,7 +46,7 @@ func authorize(ctx context.Context, o options) (result, error) {
 	var denied, failed atomic.Int64
 	ask := func(i int, began time.Time) {
 		var answer []byte
-		err := clients[i%len(clients)].Invoke(ctx, check, numbered(requests[i%len(requests)], i, o.repeat), &answer, grpc.ForceCodec(raw{}))
+		err := clients[i%len(clients)].Invoke(ctx, check, numbered(requests[i%len(requests)], i), &answer, grpc.ForceCodec(raw{}))
 		latencies[i] = milliseconds(began)
 		if err != nil {
 			failed.Add(1)
@@ -101,9 +101,9 @@ func load(name string) ([][]byte, error) {
 	return found, nil
 }
 
-func numbered(request []byte, i int, repeat bool) []byte {
+func numbered(request []byte, i int) []byte {
 	place := bytes.Index(request, number)
-	if place < 0 || repeat {
+	if place < 0 {
 		return request
 	}
 	own := bytes.Clone(request)
@@ -111,15 +111,22 @@ func numbered(request []byte, i int, repeat bool) []byte {
 	return own
 }
 
-// isDenied looks for the member denied_response.
+// isDenied looks for a status, which is member 1, with a code that is not 0, member 1 of it.
 func isDenied(answer []byte) bool {
 	for len(answer) > 0 {
-		field, _, length := protowire.ConsumeField(answer)
+		field, kind, length := protowire.ConsumeField(answer)
 		if length < 0 {
 			return false
 		}
-		if field == 2 {
-			return true
+		if field == 1 && kind == protowire.BytesType {
+			_, _, n := protowire.ConsumeTag(answer)
+			content, _ := protowire.ConsumeBytes(answer[n:])
+			code, kind, n := protowire.ConsumeTag(content)
+			if n < 0 || code != 1 || kind != protowire.VarintType {
+				return false
+			}
+			value, _ := protowire.ConsumeVarint(content[n:])
+			return value != 0
 		}
 		answer = answer[length:]
 	}

@@ -20,7 +20,6 @@ type options struct {
 	agents, count, batch, workers, first                     int
 	parent, requests                                         string
 	rate                                                     int
-	repeat                                                   bool
 	hold                                                     time.Duration
 }
 
@@ -62,7 +61,6 @@ func main() {
 	flag.DurationVar(&o.hold, "hold", 10*time.Second, "how long to stay connected")
 	flag.StringVar(&o.requests, "requests", "", "a file of requests, each after its length")
 	flag.IntVar(&o.rate, "rate", 0, "how many a second; 0 is as fast as they are answered")
-	flag.BoolVar(&o.repeat, "repeat", false, "ask the same requests again and again")
 	flag.Parse()
 	measure, ok := measures[flag.Arg(0)]
 	if !ok {

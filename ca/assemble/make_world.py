@@ -59,6 +59,8 @@ async def make_world(
         addresses=lambda: advertised(server, known.port),
         hook=HookClient(settings.status_hook) if settings.status_hook else None,
     )
+    if world.hook is not None:
+        world.hook.prepare()
     await follower.load()
     await load_authorities(world)
     await rotate_authorities(world)

@@ -14,6 +14,7 @@ from ca import tasks
 from ca.assemble.ground import own_server_id, prepare_directories
 from ca.assemble.listen import GrpcListeners, listen
 from ca.assemble.make_world import make_world
+from ca.assemble.plugins import load_vocabulary
 from ca.datastore.datastore import Datastore
 from ca.events.journal import Journal
 from ca.events.measures import Measures
@@ -82,7 +83,8 @@ async def _world(
     metrics = Metrics("ca")
     measures = Measures(metrics)
     with _audit(server.audit_path) as audit:
-        journal = Journal(audit, clock, (measures.observe,))
+        hiding = load_vocabulary(settings).hiding
+        journal = Journal(audit, clock, (measures.observe,), hiding)
         datastore = await Datastore.open(server.database, clock, server.domain, journal.check)
         try:
             server_id = own_server_id(server.private_dir, entropy)

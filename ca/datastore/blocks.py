@@ -33,27 +33,28 @@ class Wanted:
 class Blocks(Subject):
     """The part of the datastore that keeps blocks."""
 
-    async def create_block(self, block: Block) -> None:
-        """Store a new block.
+    async def create_block(self, block: Block) -> Block | None:
+        """Store a new block; return the one whose place it takes: it has ended, or ends sooner.
 
-        Raises: Refusal of kind EXISTS when its subject is blocked already; `value` is that
-        block's id.
+        Raises: Refusal of kind EXISTS when its subject is blocked already for as long; `value` is
+        that block's id.
         """
         subject = and_(blocks.c.kind == block.kind.value, blocks.c.subject == block.subject)
         known = select(blocks).where(subject)
 
-        def act(transaction: Transaction) -> None:
+        def act(transaction: Transaction) -> Block | None:
             connection = transaction.connection
             row = connection.execute(known).mappings().one_or_none()
-            if row is not None:
-                before = _block(row)
-                if before.holds(block.since):
+            before = _block(row) if row is not None else None
+            if before is not None:
+                if before.holds(block.since) and not block.outlasts(before):
                     raise _exists(before)
                 connection.execute(delete(blocks).where(subject))
             connection.execute(insert(blocks).values(_values(block)))
             transaction.note(Topic.BLOCKS, [block.id])
+            return before
 
-        await self._write(act)
+        return await self._write(act)
 
     async def extend_block(self, block_id: str, until: int) -> None:
         """Give a block another end, in Unix seconds; one that is gone stays gone."""
@@ -148,7 +149,7 @@ def _live(
 def _exists(block: Block) -> Refusal:
     return Refusal(
         Kind.EXISTS,
-        f"this is blocked already: {block.reason}",
+        f"this is blocked already, for as long or longer: {block.reason}",
         field="subject",
         value=block.id,
         remedy=f"to change it, unblock it first: finial unblock {block.id}",

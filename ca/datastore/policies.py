@@ -1,6 +1,6 @@
 """Policies, all their versions, and the modes of callees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -59,6 +59,35 @@ class Policies(Subject):
             transaction.connection.execute(chosen.values(_values(after)))
             _remember(transaction, after, deleted=False)
             return after
+
+        return await self._write(act)
+
+    async def put_policies(
+        self, wanted: Sequence[StoredPolicy]
+    ) -> list[tuple[StoredPolicy | None, StoredPolicy]]:
+        """Store new policies, all or none; those whose names are taken change the ones there are.
+
+        Returns what each was, None for one that is new, and what it is; both are the same where
+        nothing changed.
+        """
+
+        def act(
+            transaction: Transaction,
+        ) -> list[tuple[StoredPolicy | None, StoredPolicy]]:
+            rows = transaction.connection.execute(select(policies)).mappings()
+            known = {each.name: each for each in map(_policy, rows)}
+            found = [(known.get(each.name), each) for each in wanted]
+            done = [(old, old.replaced_by(new) if old else new) for old, new in found]
+            made = [_values(after) for before, after in done if before is None]
+            if made:
+                transaction.connection.execute(insert(policies), made)
+            for before, after in done:
+                if before is not None and after != before:
+                    chosen = update(policies).where(policies.c.id == before.id)
+                    transaction.connection.execute(chosen.values(_values(after)))
+            changed = [after for before, after in done if after != before]
+            _remember(transaction, *changed, deleted=False)
+            return done
 
         return await self._write(act)
 
@@ -176,8 +205,15 @@ def _judge_revision(revision: int, expected: int | None) -> None:
         )
 
 
-def _remember(transaction: Transaction, policy: StoredPolicy, *, deleted: bool) -> None:
-    version = {
+def _remember(transaction: Transaction, *changed: StoredPolicy, deleted: bool) -> None:
+    found = [_version_values(each, deleted=deleted) for each in changed]
+    if found:
+        transaction.connection.execute(insert(policy_versions), found)
+    transaction.note(Topic.POLICIES, [each.id for each in changed])
+
+
+def _version_values(policy: StoredPolicy, *, deleted: bool) -> dict[str, Any]:
+    return {
         "policy_id": policy.id,
         "revision": policy.revision,
         "name": policy.name,
@@ -188,8 +224,6 @@ def _remember(transaction: Transaction, policy: StoredPolicy, *, deleted: bool) 
         "at": policy.changed_at,
         "who": policy.changed_by,
     }
-    transaction.connection.execute(insert(policy_versions).values(version))
-    transaction.note(Topic.POLICIES, [policy.id])
 
 
 def _values(policy: StoredPolicy) -> dict[str, Any]:

@@ -3,17 +3,23 @@
 from collections.abc import Iterator, Mapping
 
 from ca.events.happened import Actor, CallRefused, Event
+from finial.explain.hiding import BY_NAME_ALONE, Hiding
 from finial.spiffe.refusal import Kind, Refusal
+from finial.spiffe.selector import Selector
 
 _DONE: Mapping[str, object] = {"outcome": "done"}
 
 
-def render(event: Event) -> Iterator[Mapping[str, object]]:
-    """Return a record for each subject: kind, actor, what it is about, outcome and reason."""
+def render(event: Event, hiding: Hiding = BY_NAME_ALONE) -> Iterator[Mapping[str, object]]:
+    """Return a record for each subject: kind, actor, what it is about, outcome and reason.
+
+    Selectors are written as everybody may read them, who reads the log.
+    """
     actor = render_actor(event.who)
     outcome = render_refusal(event.refusal) if isinstance(event, CallRefused) else _DONE
     for subject in event.subjects():
-        yield {"kind": event.kind, "actor": actor, **subject, **outcome}
+        shown = {name: _shown(value, hiding) for name, value in subject.items()}
+        yield {"kind": event.kind, "actor": actor, **shown, **outcome}
 
 
 def render_actor(actor: Actor) -> Mapping[str, object]:
@@ -35,3 +41,13 @@ def unaudited(error: OSError) -> Refusal:
         "this cannot be audited, so it is refused",
         remedy=f"make the audit log writable again ({error.strerror or 'it cannot be written'})",
     )
+
+
+def _shown(value: object, hiding: Hiding) -> object:
+    match value:
+        case Selector():
+            return hiding.shown(value)
+        case tuple():
+            return [_shown(each, hiding) for each in value]
+        case _:
+            return value

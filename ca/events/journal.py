@@ -1,10 +1,12 @@
 """The server's journal: every act is told here before it is acknowledged."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 from ca.events.audit import render, unaudited
 from ca.events.happened import ActorKind, CallRefused, Event
 from ca.events.recent import Exhaustion
+from finial.explain.hiding import BY_NAME_ALONE, Hiding
 from finial.runtime.clock import Clock
 from finial.runtime.reporting import journal
 from finial.wire.network import network_of
@@ -16,7 +18,7 @@ class Journal(journal.Journal[Event]):
     `record` raises a Refusal of kind UNAVAILABLE when an act cannot be audited; whoever asked for
     the act is then told no. A refused call is recorded by itself; the same one from the same
     caller is one line a second, because anybody may cause it as often as they like. `exhaustion`
-    remembers who asked too often.
+    remembers who asked too often. `hiding` says which selectors' values are kept out of the log.
     """
 
     def __init__(
@@ -24,10 +26,11 @@ class Journal(journal.Journal[Event]):
         audit: journal.Audit,
         clock: Clock,
         observers: Sequence[Callable[[Event], None]] = (),
+        hiding: Hiding = BY_NAME_ALONE,
     ) -> None:
         self.exhaustion = Exhaustion(clock)
         observers = (*observers, self.exhaustion.observe)
-        super().__init__(audit, clock, render, unaudited, observers)
+        super().__init__(audit, clock, partial(render, hiding=hiding), unaudited, observers)
 
     def record(self, *events: Event) -> None:
         """Record what happened in one act, before it is acknowledged.

@@ -37,6 +37,6 @@ class Unblocked(_BlockEvent):
 
 @dataclass(frozen=True, slots=True)
 class BlockEnded(_BlockEvent):
-    """A block's time was over."""
+    """A block's time was over, or one that lasts longer took its place."""
 
     kind = "block_ended"

@@ -215,7 +215,7 @@ def describe_entry(entry: RegisteredEntry) -> Mapping[str, object]:
         "entry_id": entry.id,
         "spiffe_id": str(entry.spiffe_id),
         "parent_id": str(entry.parent_id),
-        "selectors": [str(selector) for selector in entry.selectors],
+        "selectors": entry.selectors,
         "revision": entry.revision_number,
     }
 
@@ -254,10 +254,11 @@ def describe_slot(slot: SigningSlot) -> Mapping[str, object]:
 
 def describe_block(block: LockedOut) -> Mapping[str, object]:
     """Say what is blocked, why, since when and until when."""
+    subject = block.subject
     return {
         "block_id": block.id,
         "blocks": block.kind.value,
-        "subject": block.subject,
+        "subject": Selector.parse(subject) if block.kind.value == "selector" else subject,
         "why": block.reason,
         "since": block.since,
         "until": block.until,

@@ -14,7 +14,8 @@ def standing_of(world: World, agent: SpiffeId, serial: str, not_after: int) -> S
     """
     node = world.known.nodes.get(agent)
     refuse_blocked_agent(world, agent, node.selectors if node else ())
-    refuse_blocked_serial(world, agent, serial)
+    reattestable = node is not None and node.can_reattest
+    refuse_blocked_serial(world, agent, serial, reattestable=reattestable)
     return judge_agent(node, serial, not_after, world.clock.now(), agent=agent)
 
 

@@ -94,6 +94,7 @@ async def attest_node(
     stored = await _store(world, node, svid, proven.token, key_hash)
     await world.follower.caught_up()
     world.record(NodeAttested(actor, stored), SvidsIssued(actor, (svid.issued,)))
+    refuse_blocked_agent(world, agent, stored.selectors)
     return Attested(stored, svid)
 
 

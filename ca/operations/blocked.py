@@ -6,7 +6,7 @@ Each raises a Refusal of kind DENIED that gives the block's reason and names its
 from collections.abc import Collection
 
 from ca.operations.world import World
-from ca.registry.block.judge_block import agent_refusal, refusal
+from ca.registry.block.judge_block import agent_refusal, refusal, serial_refusal
 from ca.registry.entry import Entry
 from ca.registry.issued import Issued
 from finial.blocks import Block
@@ -28,12 +28,18 @@ def refuse_blocked_id(world: World, spiffe_id: SpiffeId) -> None:
         _refuse(blocks.of_id(spiffe_id, world.clock.now()), f'identity "{spiffe_id}"')
 
 
-def refuse_blocked_serial(world: World, caller: SpiffeId, serial: str) -> None:
-    """Refuse a caller who shows an X.509-SVID that is blocked."""
-    blocks = world.known.blocks
-    if blocks:
-        what = f'the X.509-SVID {serial} of "{caller}"'
-        _refuse(blocks.of_serial(serial, world.clock.now()), what)
+def refuse_blocked_serial(
+    world: World, caller: SpiffeId, serial: str, *, reattestable: bool = False
+) -> None:
+    """Refuse a caller who shows an X.509-SVID that is blocked: itself, or with what gave it."""
+    known, now = world.known, world.clock.now()
+    if known.blocks:
+        told = known.blocks_told.value.lookup.of_serial(serial, now)
+        # What was unblocked a moment ago may still be told.
+        given = None if told is None else known.blocks.get(told.id)
+        block = known.blocks.of_serial(serial, now) or given
+        if block is not None:
+            raise serial_refusal(block, serial, caller, reattestable=reattestable)
 
 
 def refuse_blocked_agent(world: World, agent: SpiffeId, selectors: Collection[Selector]) -> None:
@@ -61,6 +67,9 @@ def refuse_blocked_svid(world: World, svid: Issued) -> None:
     found = known.blocks.of_issued(svid, now)
     if found is None and entry is not None:
         found = known.blocks.of_entry(entry, now)
+    if found is None and svid.agent_id and known.blocks.names_selectors:
+        node = known.nodes.get(SpiffeId.parse(svid.agent_id))
+        found = known.blocks.of_selectors(node.selectors if node else (), now)
     _refuse(found, f'identity "{svid.spiffe_id}"')
 
 

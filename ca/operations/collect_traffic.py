@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ca.operations.authorized_entries import authorized_entries
-from ca.operations.following.traffic import Collected
+from ca.operations.following.traffic import Collected, Look
 from ca.operations.world import World
 from ca.registry.page import Page
 from ca.registry.traffic.flow import By, Flow, TrafficFilter
-from ca.registry.traffic.traffic_record import page_of
+from ca.registry.traffic.traffic_record import ordered, page_in
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.traffic import Cursor, TrafficDocument, decode
@@ -23,6 +23,8 @@ TRAFFIC: Final = "traffic"
 """The capability, and the kind of question, of an agent that keeps a record."""
 
 ANSWER_SECONDS: Final = 2.0
+"""For all that one agent is asked in a row: whoever looks at traffic waits for the slowest."""
+
 MOST_DOCUMENTS: Final = 32
 """Documents that one agent is asked for in a row."""
 
@@ -54,8 +56,14 @@ async def traffic(
     """
     await collect_traffic(world, max_age)
     collected = world.traffic
-    # Of very many rows it takes a while, in which agents are not to wait.
-    page = await asyncio.to_thread(page_of, collected.record.snapshot(), wanted, by, size, token)
+    look = Look(collected.asked_at, wanted, by)
+    known, flows = collected.latest if token else (None, ())
+    if known != look:
+        # Of very many rows it takes a while, in which agents are not to wait.
+        snapshot = collected.record.snapshot()
+        flows = await asyncio.to_thread(ordered, snapshot, wanted, by)
+    page = page_in(flows, size, token)
+    collected.latest = (look, flows) if page.next_token else (None, ())
     return Traffic(page, collected.since, collected.silent, collected.unable)
 
 
@@ -80,23 +88,25 @@ async def collect_traffic(world: World, max_age: float = 0.0) -> None:
 
 
 async def _read(world: World, agent: SpiffeId, gate: asyncio.Semaphore) -> bool:
-    """Read one agent to its end; whether it answered."""
+    """Read one agent to its end, or as far as it comes in time; whether it answered."""
+    spoke = False
     async with gate:
+        end = world.clock.monotonic() + ANSWER_SECONDS
         try:
             for _ in range(MOST_DOCUMENTS):
-                document = await _ask(world, agent)
+                document = await _ask(world, agent, max(end - world.clock.monotonic(), 0.0))
                 _learn(world, agent, document)
+                spoke = True
                 if not document.more:
                     break
         except Refusal as refusal:
             _logger.debug("agent %s tells no traffic: %s", agent, refusal)
-            return False
-        return True
+    return spoke
 
 
-async def _ask(world: World, agent: SpiffeId) -> TrafficDocument:
+async def _ask(world: World, agent: SpiffeId, seconds: float) -> TrafficDocument:
     cursor = world.traffic.cursors.get(agent, Cursor())
-    answer = await world.questions.ask(agent, TRAFFIC, cursor.encoded(), ANSWER_SECONDS)
+    answer = await world.questions.ask(agent, TRAFFIC, cursor.encoded(), seconds)
     if answer.status:
         raise Refusal(Kind.UNAVAILABLE, f"it declined with status {answer.status}")
     return decode(answer.payload)

@@ -17,8 +17,11 @@ class Versions:
 
     @property
     def lags(self) -> bool:
-        """Whether it has yet to enforce what it was told."""
-        return self.applied < self.told
+        """Whether it enforces something else than what it was told.
+
+        One that says it enforces a later version refuses ours, which it takes for an older one.
+        """
+        return self.applied != self.told
 
 
 @dataclass(frozen=True, slots=True)

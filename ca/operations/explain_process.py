@@ -137,7 +137,8 @@ async def _completed(world: World, node: Node, explanation: Explanation) -> Expl
         survey,
         Field(entries, own, tuple(known.lately.gone())),
         evidence,
-        matched={each.id for each in explanation.matches},
+        # Of entries that an agent leaves out nobody can say that they are on their way.
+        matched=own if explanation.shortened else {each.id for each in explanation.matches},
         granted={each.spiffe_id for each in explanation.matches},
     )
     versions = {each.entry.id: known.lately.version(each.entry.id) for each in sightings}

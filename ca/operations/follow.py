@@ -5,7 +5,15 @@ from itertools import islice
 from typing import Final
 
 from ca.operations.following.follower import blocks_change, bundle_change
-from ca.operations.following.streams import BLOCKS, BUNDLE, ENTRIES, POLICIES, AgentStream, Changed
+from ca.operations.following.streams import (
+    BLOCKS,
+    BUNDLE,
+    ENTRIES,
+    FURTHEST_AHEAD,
+    POLICIES,
+    AgentStream,
+    Changed,
+)
 from ca.operations.publish_policies import tell_policies
 from ca.operations.world import World
 from ca.registry.selectors.fleet import read_report
@@ -16,7 +24,6 @@ ATTESTORS: Final = "attestors"
 EXPLAIN: Final = "explain"
 """The capability, and the kind of question, of an agent that explains its decisions."""
 
-_DAY: Final = 24 * 3600
 _MAX_CAPABILITIES: Final = 64
 _MAX_CAPABILITY: Final = 64
 
@@ -50,14 +57,14 @@ def greet(
 def _greet_blocks(world: World, stream: AgentStream, held: int) -> None:
     """Tell what is blocked; whoever knows a later version than ours is told a later one yet.
 
-    We are behind another server then, or our clock or our database went back. No agent can lead us
-    further ahead than a day.
+    We are behind another server then, or our clock or our database went back. How far an agent can
+    lead us has an end, so that there is always a number above it.
     """
     known = world.known
     told = known.blocks_told.value.document.version
     if held != told:
         stream.tell(blocks_change(known))
-    if told < held < (world.clock.now() + _DAY) * 1000:
+    if told < held < world.clock.now() * 1000 + FURTHEST_AHEAD:
         known.blocks_floor = max(known.blocks_floor, held)
         known.blocks_wanted.set()
 

@@ -1,9 +1,11 @@
 """The status hook's service, asked over HTTPS."""
 
 import asyncio
+import re
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from ca.registry.standing_answer import MAX_ANSWER, StandingAnswer, read_answer
 from ca.settings import StatusHook
@@ -15,14 +17,39 @@ if TYPE_CHECKING:
     # A server that has no hook starts without it.
     import httpx
 
+_SECRET: Final = re.compile(rb"[!-~]+")
+
 
 @dataclass(slots=True)
 class HookClient:
-    """Asks the service; made once, its connections are kept."""
+    """Asks the service; made once, its connections are kept.
+
+    `heeding` is held while an answer takes effect: of several at once each sees what the one
+    before has done.
+    """
 
     hook: StatusHook
     transport: "httpx.AsyncBaseTransport | None" = None
+    heeding: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _client: "httpx.AsyncClient | None" = field(default=None, init=False)
+
+    def prepare(self) -> None:
+        """Find out before anybody is served that it can be asked at all, as it is configured.
+
+        Raises: Refusal of kind PRECONDITION.
+        """
+        try:
+            self._opened()
+            if self.hook.secret_file is not None:
+                _secret(self.hook.secret_file)
+        except (Refusal, UnsafePath, OSError) as error:
+            fault = error.detail if isinstance(error, Refusal) else str(error)
+            raise Refusal(
+                Kind.PRECONDITION,
+                f"the status hook cannot be asked: {fault}",
+                field="status_hook",
+                remedy="mend its configuration, or take the table [status_hook] out of it",
+            ) from None
 
     async def ask(self, spiffe_id: SpiffeId, now: float) -> StandingAnswer:
         """Ask about one identity.
@@ -46,17 +73,19 @@ class HookClient:
             await self._client.aclose()
 
     async def _post(self, spiffe_id: SpiffeId) -> bytes:
-        headers = {}
+        # An answer that grows when it is unpacked is none.
+        headers = {"Accept-Encoding": "identity"}
         if self.hook.secret_file is not None:
             # Read each time: whoever replaces the secret need not restart the server.
-            secret = (read_private(self.hook.secret_file) or b"").decode().strip()
-            headers["Authorization"] = f"Bearer {secret}"
+            headers["Authorization"] = f"Bearer {_secret(self.hook.secret_file)}"
         request = {"id": str(spiffe_id)}
         async with self._opened().stream(
             "POST", self.hook.url, json=request, headers=headers
         ) as answer:
             if answer.status_code != 200:
                 raise Refusal(Kind.UNAVAILABLE, f"HTTP status {answer.status_code}")
+            if answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise Refusal(Kind.UNAVAILABLE, "the answer is packed")
             document = b""
             async for part in answer.aiter_bytes():
                 document += part
@@ -68,15 +97,29 @@ class HookClient:
         import httpx
 
         if self._client is None:
-            ca_file = self.hook.ca_file
-            context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
             self._client = httpx.AsyncClient(
                 transport=self.transport,
-                verify=context,
+                verify=_trusting(self.hook.ca_file),
                 timeout=self.hook.timeout,
                 trust_env=False,
             )
         return self._client
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:
+        raise Refusal(Kind.UNAVAILABLE, f"no authorities in {ca_file}: {error}") from None
+
+
+def _secret(path: Path) -> str:
+    """Read the secret; what cannot be sent is told without it, whoever hears of the fault."""
+    secret = (read_private(path) or b"").strip()
+    if not _SECRET.fullmatch(secret):
+        fault = "is not there" if not secret else "holds more than one line of visible ASCII"
+        raise Refusal(Kind.UNAVAILABLE, f"the secret in {path} {fault}")
+    return secret.decode()
 
 
 def _unavailable(why: str) -> Refusal:

@@ -25,7 +25,8 @@ class IdentityStanding:
 
     `svids` are live, those that end last first, and `more` says that there are others. `last_seen`
     is when something was last issued for it, in Unix seconds, 0 if the ledger remembers nothing.
-    `blocks` are all that keep it from anything: its own, those of its entries or its agent.
+    `blocks` are all that keep it from anything: its own, those of its entries, of its SVIDs, and of
+    agents that obtained these. `is_blocked` says that it gets nothing at all by any of its entries.
     """
 
     id: SpiffeId
@@ -33,6 +34,7 @@ class IdentityStanding:
     svids: tuple[Issued, ...]
     holders: tuple[Holder, ...]
     blocks: tuple[Block, ...]
+    is_blocked: bool
     last_seen: int
     node: Node | None = None
     more: bool = False
@@ -48,7 +50,10 @@ async def identity_standing(world: World, spiffe_id: SpiffeId) -> IdentityStandi
     svids, more = await world.datastore.live_svids(Wanted(frozenset((str(spiffe_id),))), now)
     latest = await world.datastore.list_issued(IssuedFilter(spiffe_id=str(spiffe_id)), 1)
     node = known.nodes.get(spiffe_id)
-    blocks = _blocks(world, spiffe_id, entries, node)
+    own = _own_block(world, spiffe_id, node)
+    by_entry = [known.blocks.of_entry(each, now) for each in entries]
+    by_svid = (known.blocks.of_issued(each, now) for each in svids)
+    blocks = {each.id: each for each in (own, *by_entry, *by_svid) if each is not None}
     if not (entries or latest.items or node or blocks):
         raise Refusal(
             Kind.NOT_FOUND,
@@ -63,7 +68,8 @@ async def identity_standing(world: World, spiffe_id: SpiffeId) -> IdentityStandi
         entries,
         tuple(svids),
         holders_of(svids, connected, away),
-        blocks,
+        tuple(blocks.values()),
+        own is not None or (bool(by_entry) and all(by_entry)),
         max((each.issued_at for each in latest.items), default=0),
         node,
         more,
@@ -94,13 +100,11 @@ async def watch_identity(
         stop()
 
 
-def _blocks(
-    world: World, spiffe_id: SpiffeId, entries: tuple[Entry, ...], node: Node | None
-) -> tuple[Block, ...]:
+def _own_block(world: World, spiffe_id: SpiffeId, node: Node | None) -> Block | None:
     blocks, now = world.known.blocks, world.clock.now()
-    found = [blocks.of_id(spiffe_id, now), *(blocks.of_entry(each, now) for each in entries)]
-    found.append(blocks.of_agent(spiffe_id, node.selectors if node else (), now))
-    return tuple({each.id: each for each in found if each is not None}.values())
+    return blocks.of_id(spiffe_id, now) or blocks.of_agent(
+        spiffe_id, node.selectors if node else (), now
+    )
 
 
 async def _either(world: World, changed: asyncio.Event, seconds: float) -> None:

@@ -25,7 +25,7 @@ from ca.issuance.seal import SigningAuthority, seal_crl
 from ca.operations.following.follower import blocks_change
 from ca.operations.following.known import PublishedBlocks
 from ca.operations.world import World
-from ca.registry.block.reach import MAX_SVIDS, Reach, document_of, reach_of
+from ca.registry.block.reach import MAX_SVIDS, Reach, document_of, fitting, reach_of
 from ca.registry.issued import Issued, SvidKind
 from finial.blocks import Block, BlocksDocument, Crl
 
@@ -56,8 +56,10 @@ async def publish_blocks(world: World) -> BlocksDocument:
 
 
 def _tell(world: World, made: BlocksDocument) -> None:
-    known = world.known
-    before = known.blocks_told.value.document
+    known, before = world.known, world.known.blocks_told.value.document
+    made = fitting(made)
+    if made.shortened and not before.shortened:
+        _logger.warning("not all that is hit by blocks fits into what agents are told")
     if not _same(made, before) or before.version < known.blocks_floor:
         known.blocks_told.set(PublishedBlocks.of(made))
         world.streams.tell_able(blocks_change(known))
@@ -96,8 +98,6 @@ async def _make(world: World) -> BlocksDocument:
     more = False
     if holding:
         live, more = await world.datastore.live_svids(wanted_by(reach), now, MAX_SVIDS)
-    if more:
-        _logger.warning("more than %d live SVIDs are blocked; not all are listed", MAX_SVIDS)
     document = document_of(version, holding, reach, live, shortened=more)
     crls = await _crls(world, version, _revoked(holding, reach, live))
     return msgspec.structs.replace(document, crls=crls)

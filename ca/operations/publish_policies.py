@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from ca.operations.authorized_entries import served_entries
-from ca.operations.following.streams import POLICIES, AgentStream, Changed
+from ca.operations.following.streams import FURTHEST_AHEAD, POLICIES, AgentStream, Changed
 from ca.operations.world import World
 from ca.registry.policy.policy_index import Identities
 from finial.policy.document import PolicyDocument
@@ -24,7 +24,6 @@ MAX_INLINE: Final = 3_500_000
 AT_ONCE: Final = 16
 """So many agents are served before others get their turn."""
 
-_DAY_MS: Final = 24 * 3600 * 1000
 _logger = logging.getLogger("finial.ca.policies")
 
 
@@ -75,6 +74,5 @@ def identities_asked_for(world: World) -> Identities:
 
 def _version(world: World, stream: AgentStream) -> int:
     now = int(world.clock.now() * 1000)
-    # No agent leads us further ahead than a day.
-    held = min(stream.applied.get(POLICIES, 0), now + _DAY_MS)
+    held = min(stream.applied.get(POLICIES, 0), now + FURTHEST_AHEAD)
     return max(now, held + 1, stream.told.get(POLICIES, 0) + 1)

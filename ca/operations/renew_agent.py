@@ -6,6 +6,7 @@ from ca.events.happened import Actor, NodeRenewed, SvidsIssued
 from ca.issuance.profile import Role
 from ca.issuance.request import judge_csr
 from ca.operations.administration.administer_agents import find_agent
+from ca.operations.blocked import refuse_blocked_agent
 from ca.operations.issuing.issue_other_svids import seal_leaf
 from ca.operations.issuing.issue_svids import IssuedX509
 from ca.operations.world import World
@@ -29,4 +30,5 @@ async def renew_agent(world: World, actor: Actor, agent: SpiffeId, csr: bytes) -
     )
     await world.follower.caught_up()
     world.record(NodeRenewed(actor, node), SvidsIssued(actor, (issued,)))
+    refuse_blocked_agent(world, agent, node.selectors)
     return svid

@@ -2,6 +2,7 @@
 
 import enum
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,8 @@ MAX_REASON: Final = 200
 MAX_ANSWER: Final = 16 * 1024
 MOST: Final = 10_000
 FORGOTTEN_AFTER: Final = 3600.0
-"""Seconds after which nobody is asked any more about an identity for which nothing is issued."""
+"""Seconds after which nobody is asked any more about an identity for which nothing was issued that
+lives longer."""
 
 
 class Opinion(enum.StrEnum):
@@ -69,6 +71,10 @@ class StandingAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
+    def __contains__(self, spiffe_id: SpiffeId) -> bool:
+        """Whether there is an answer, also one that is over."""
+        return spiffe_id in self._answers
+
     def get(self, spiffe_id: SpiffeId, now: float) -> StandingAnswer | None:
         """The answer that counts; it is used by that."""
         found = self._answers.get(spiffe_id)
@@ -87,15 +93,18 @@ class StandingAnswers:
         while len(self._answers) > MOST:
             self._answers.popitem(last=False)
 
-    def due(self, now: float) -> tuple[SpiffeId, ...]:
+    def due(self, now: float, life: Callable[[SpiffeId], float]) -> tuple[SpiffeId, ...]:
         """Those whose answer is over and for whom something was issued lately.
 
-        Whoever was denied is asked about as long as that lasts; others are forgotten.
+        `life` says for how many seconds what is issued for one may be good. Whoever was denied is
+        asked about as long as that lasts; others are forgotten.
         """
         late = [(each, *found) for each, found in self._answers.items() if found[0].until <= now]
         kept = []
         for spiffe_id, answer, used_at in late:
-            if answer.opinion is Opinion.DENY or now - used_at < FORGOTTEN_AFTER:
+            if answer.opinion is Opinion.DENY or now - used_at < max(
+                FORGOTTEN_AFTER, life(spiffe_id)
+            ):
                 kept.append(spiffe_id)
             else:
                 del self._answers[spiffe_id]

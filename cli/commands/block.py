@@ -17,7 +17,9 @@ _DETAIL = 10
 
 @click.command()
 @click.argument("subject")
-@click.option("--reason", required=True, help="Why; whoever meets the block is told.")
+@click.option(
+    "--reason", required=True, help="Why, for operators and the audit log; workloads are not told."
+)
 @_KINDS
 @click.option("--until", help="When it ends by itself, such as 2030-01-01T00:00:00Z.")
 @click.option("--for", "lasting", help="How long it lasts, such as 2h; instead of --until.")
@@ -84,13 +86,11 @@ def unblock(subject: str, place: Place, output: str) -> None:
     Example:
       finial unblock spiffe://example.org/orders
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
     from finial.spiffe.refusal import Kind, Refusal
 
     with Administration(place) as server:
-        found = [
-            each for each in server.every("/v1/blocks") if subject in (each["id"], each["subject"])
-        ]
+        found = [each for each in server.every("/v1/blocks") if _is(each, subject)]
         if not found:
             raise Refusal(
                 Kind.NOT_FOUND,
@@ -100,7 +100,7 @@ def unblock(subject: str, place: Place, output: str) -> None:
                 remedy="finial blocks lists what is",
             )
         for each in found:
-            server.delete(f"/v1/blocks/{each['id']}")
+            server.delete(f"/v1/blocks/{part(each['id'])}")
     if output == "json":
         print_json({"items": found})
         return
@@ -121,14 +121,14 @@ def blocks(*, block_id: str | None, crl: bool, place: Place, output: str) -> Non
       finial blocks
       finial blocks --crl > crl.pem
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     with Administration(place) as server:
         if crl:
             click.echo(server.text("/v1/crls"), nl=False)
             return
         if block_id is not None:
-            shown = server.get(f"/v1/blocks/{block_id}")
+            shown = server.get(f"/v1/blocks/{part(block_id)}")
             if output == "json":
                 print_json(shown)
             else:
@@ -150,6 +150,18 @@ def blocks(*, block_id: str | None, crl: bool, place: Place, output: str) -> Non
     print_table(items, columns, "nothing is blocked")
 
 
+def _is(block: dict[str, str], named: str) -> bool:
+    """Whether a block is named by its id, or by what it blocks as that may be given."""
+    if named in (block["id"], block["subject"]):
+        return True
+    if block["kind"] != "serial" or named.isdecimal():
+        return False
+    try:
+        return str(int(named.replace(":", ""), 16)) == block["subject"]
+    except ValueError:
+        return False
+
+
 def _guess(subject: str) -> str:
     if subject.startswith("spiffe://") or ":" not in subject:
         return "spiffe_id"
@@ -160,7 +172,7 @@ def _end(until: str | None, lasting: str | None) -> str | None:
     if until and lasting:
         raise click.UsageError("give one of --until and --for")
     if lasting is None:
-        return until
+        return until and _instant(until)
     from cli.printing import instant
     from finial.runtime.clock import SystemClock
     from finial.runtime.duration import parse_duration
@@ -169,6 +181,18 @@ def _end(until: str | None, lasting: str | None) -> str | None:
         return instant(int(SystemClock().now() + parse_duration(lasting)))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+
+
+def _instant(text: str) -> str:
+    import datetime as dt
+
+    try:
+        given = dt.datetime.fromisoformat(text)
+    except ValueError:
+        given = None
+    if given is None or given.tzinfo is None:
+        raise click.UsageError(f"--until is a time such as 2030-01-01T00:00:00Z, not {text!r}")
+    return text
 
 
 def _tell(made: dict[str, Any]) -> None:
@@ -182,7 +206,8 @@ def _tell(made: dict[str, Any]) -> None:
     if made["reception"]:
         _tell_reception(made["reception"])
     for each in made["hits"]["remains"]:
-        click.echo(f"until {each['until']} {plain(each['who'])} {plain(each['what'])}")
+        end = each["until"] or "it ends, which its trust domain alone knows,"
+        click.echo(f"until {end} {plain(each['who'])} {plain(each['what'])}")
 
 
 def _tell_hits(hits: dict[str, Any]) -> None:

@@ -38,13 +38,13 @@ _AGENTS = {
 @click.option(
     "--audit",
     type=click.Choice(["denials", "all"]),
-    default="denials",
-    show_default=True,
-    help="Which decisions are audited.",
+    help="Which decisions are audited; by default what it was, and denials at first.",
 )
 @server_options
 @output_option
-def mode(callee: str | None, mode: str | None, audit: str, place: Place, output: str) -> None:
+def mode(
+    callee: str | None, mode: str | None, audit: str | None, place: Place, output: str
+) -> None:
     """List the modes of callees, show what holds for one, or set it.
 
     Open asks no rule, shadow asks and lets everything through, enforce denies what no rule allows.
@@ -56,23 +56,29 @@ def mode(callee: str | None, mode: str | None, audit: str, place: Place, output:
       finial policy mode spiffe://example.org/payment shadow
       finial policy mode spiffe://example.org/payment enforce --audit all
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
+    if audit and mode in (None, "unset"):
+        raise click.UsageError("--audit goes with a mode: open, shadow or enforce")
     if callee is None:
         list_items(place, output, "/v1/callees", _MODES, "no callee has a mode")
         return
     with Administration(place) as server:
+        resource = f"/v1/callees/{part(callee)}"
         if mode == "unset":
-            server.delete(f"/v1/callees/{callee}")
+            server.delete(resource)
         elif mode is not None:
-            server.put(f"/v1/callees/{callee}", {"mode": mode, "audit": audit})
-        found = server.get(f"/v1/callees/{callee}")
+            before = server.get(resource)["audit"] if audit is None else audit
+            server.put(resource, {"mode": mode, "audit": before})
+        found = server.get(resource)
     if output == "json":
         print_json(found)
         return
     origin = f"set for {plain(found['set_for'])}" if found["set_for"] else "set by nobody"
     click.echo(f"{plain(found['callee'])} is {found['mode']}, {origin}")
     click.echo(f"  policies that can be about it: {found['policies']}")
+    if found["audit"] == "all":
+        click.echo("  all decisions are audited, not denials alone")
     if found["mode"] == "enforce" and not found["policies"]:
         click.echo("  no rule allows anything, so that every call is denied")
 

@@ -107,7 +107,7 @@ def create(
     if for_pid is not None:
         found = _simulated(place, agent, for_pid)
         if not selectors and not choices:
-            _propose(found, for_pid, output)
+            _propose(found, for_pid, output, agent or "")
             return
         selectors, parent = _chosen(found, choices, selectors), parent or found.agent_id
     if bool(spiffe_id) == bool(named):
@@ -163,10 +163,10 @@ def show(entry_id: str, place: Place, output: str) -> None:
     Example:
       finial entry show 3f0c5a9e-8d0b-4a53-9d0e-2f1c6f0b7a11
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     with Administration(place) as server:
-        found = server.get(f"/v1/entries/{_quoted(entry_id)}")
+        found = server.get(f"/v1/entries/{part(entry_id)}")
     _show(found, output)
 
 
@@ -200,7 +200,7 @@ def update(
       finial entry update ID --x509-svid-ttl 10m
       finial entry update ID --selector unix:uid:1000 --selector unix:path:/usr/bin/web
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     patch = changes(described)
     named = {"spiffe_id": spiffe_id, "parent_id": parent, "selectors": list(selectors)}
@@ -210,7 +210,7 @@ def update(
     revision = f'"{if_revision}"' if if_revision is not None else ""
     with Administration(place) as server:
         changed = server.patch(
-            f"/v1/entries/{_quoted(entry_id)}", patch, revision=revision, force=force or None
+            f"/v1/entries/{part(entry_id)}", patch, revision=revision, force=force or None
         )
     _show(changed, output)
 
@@ -226,11 +226,11 @@ def delete(entry_ids: Sequence[str], place: Place, output: str) -> None:
     Example:
       finial entry delete ID [ID ...]
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
     with Administration(place) as server:
         for entry_id in entry_ids:
-            server.delete(f"/v1/entries/{_quoted(entry_id)}")
+            server.delete(f"/v1/entries/{part(entry_id)}")
             if output == "text":
                 click.echo(f"deleted {entry_id}")
     if output == "json":
@@ -281,10 +281,10 @@ def _simulated(place: Place, agent: str | None, pid: int) -> Any:
     return ask_server(place, agent, Asked(pid=pid, simulated=True))
 
 
-def _propose(found: Any, pid: int, output: str) -> None:
+def _propose(found: Any, pid: int, output: str, agent: str) -> None:
     from cli.explaining.proposing import propose
 
-    propose(found, pid, output)
+    propose(found, pid, output, agent)
 
 
 def _chosen(found: Any, choices: Sequence[str], named: Sequence[str]) -> list[str]:
@@ -298,9 +298,3 @@ def _show(document: dict[str, Any], output: str) -> None:
         print_json(document)
     else:
         print_fields(document, _LABELS)
-
-
-def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="")

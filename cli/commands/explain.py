@@ -48,7 +48,7 @@ _OPTIONS = (
     ),
     click.option("--bundle", metavar="FILE", help="The CA certificates that prove the server."),
     click.option(
-        "--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="In seconds."
+        "--timeout", type=click.FloatRange(0.1), default=20.0, show_default=True, help="In seconds."
     ),
 )
 
@@ -149,12 +149,12 @@ def _ask(where: Where, asked: Any, output: str) -> None:
 
     if where.agent:
         assert where.server is not None
-        _tell(ask_server(where.server, where.agent, asked), output)
+        _tell(ask_server(where.server, where.agent, asked, where.timeout), output)
         return
     found = ask_agent(_socket(where), asked, where.timeout)
     if where.server is not None and found.agent_id:
         try:
-            found = ask_server(where.server, found.agent_id, asked)
+            found = ask_server(where.server, found.agent_id, asked, where.timeout)
         except Refusal as refusal:
             said = plain(refusal.detail)
             click.echo(f"finial: the server could not be asked as well: {said}", err=True)

@@ -26,9 +26,9 @@ def identity(spiffe_id: str, watch: bool, place: Place, output: str) -> None:
       finial identity spiffe://example.org/orders
       finial identity orders --watch
     """
-    from cli.administration import Administration
+    from cli.administration import Administration, part
 
-    path = f"/v1/identities/{spiffe_id.lstrip('/')}"
+    path = f"/v1/identities/{part(spiffe_id.lstrip('/'))}"
     with Administration(place) as server:
         found, tag = server.changed(path)
         _tell(found, output)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -30,9 +30,10 @@ for _command in (mode, report, agents):
 @server_options
 @output_option
 def apply(files: Sequence[Path], place: Place, output: str) -> None:
-    """Register the policies in files, or change those that have their names.
+    """Register the policies in files, or change those that have their names: all, or none.
 
-    A policy has no effect on a callee without a mode: shadow is proposed for it.
+    A policy has no effect on a callee without a mode: shadow is proposed for it. Policies that are
+    in no file stay as they are.
 
     \b
     Examples:
@@ -40,25 +41,22 @@ def apply(files: Sequence[Path], place: Place, output: str) -> None:
       finial policy apply policies/
     """
     from cli.administration import Administration
-    from cli.policies import name_of, read_policies, same
+    from cli.policies import batches, judged, read_policies
 
-    results = []
+    parts = list(batches(read_policies(files)))
+    items: list[dict[str, Any]] = []
     with Administration(place) as server:
-        known = {each["name"]: each for each in server.every("/v1/policies")}
-        for wish in read_policies(files):
-            before = known.get(name_of(wish))
-            if before is None:
-                results.append(("created", server.post("/v1/policies", wish)))
-            elif same(wish, before):
-                results.append(("unchanged", server.get(f"/v1/policies/{before['id']}")))
-            else:
-                results.append(("changed", server.put(f"/v1/policies/{before['id']}", wish)))
+        for part in parts if len(parts) > 1 else ():
+            # Nothing is registered of what has no place in one call, before all of it was judged.
+            judged(server.post("/v1/policies:try", {"put": part})["faults"])
+        for part in parts:
+            items += server.post("/v1/policies:apply", {"put": part})["items"]
     if output == "json":
-        print_json({"items": [{"outcome": how, **found} for how, found in results]})
+        print_json({"items": [{"outcome": each["outcome"], **each["policy"]} for each in items]})
         return
-    for how, found in results:
-        click.echo(f"{how:<10} {plain(found['name'])}")
-    _propose(found for _, found in results)
+    for each in items:
+        click.echo(f"{each['outcome']:<10} {plain(each['policy']['name'])}")
+    _propose(each["policy"] for each in items)
 
 
 @policy.command()
@@ -104,7 +102,7 @@ def diff(files: Sequence[Path], place: Place, output: str) -> None:
 
 
 @policy.command()
-@_FILES
+@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--requests",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -125,18 +123,28 @@ def test(
     Examples:
       finial policy test orders.json
       finial policy test orders.json --requests seen.jsonl
+      finial policy test --remove "orders may charge"
     """
     from cli.administration import Administration
-    from cli.policies import read_policies, read_requests, recorded_requests
+    from cli.policies import read_policies, read_requests, recorded_requests, trials
 
-    wish = {"put": read_policies(files), "remove": list(removed)}
+    if not files and not removed:
+        raise click.UsageError("name files with policies, or one to --remove")
+    wish = {"put": read_policies(files) if files else [], "remove": list(removed)}
+    tried: dict[str, Any] = {"faults": [], "changes": [], "asked": 0}
     with Administration(place) as server:
-        wish["requests"] = (
+        asked = (
             recorded_requests(server.every("/v1/traffic", by="requests"))
             if requests is None
             else read_requests(requests)
         )
-        tried = server.post("/v1/policies:try", wish)
+        for part in trials(wish, asked):
+            found = server.post("/v1/policies:try", part)
+            tried = {
+                **found,
+                "changes": [*tried["changes"], *found["changes"]],
+                "asked": tried["asked"] + found["asked"],
+            }
     if output == "json":
         print_json(tried)
         return int(bool(tried["faults"]))
@@ -184,15 +192,22 @@ def explain(*, caller: str, callee: str, method: str, path: str, place: Place, o
         block = found["blocked"]
         click.echo(f"denied: {plain(block['subject'])} is blocked: {plain(block['reason'])}")
         click.echo("without the block it would be:")
+    if found["strange"]:
+        click.echo("the callee does not federate with the caller's trust domain")
+        if found["mode"] == "enforce":
+            click.echo("denied; if it did, it would be:")
     shadow = ", in shadow: the rules say no" if found["shadow"] else ""
     by = f" by {', '.join(map(plain, found['by']))}" if found["by"] else ""
     click.echo(
         f"{'allowed' if found['rules_allow'] else 'denied'}{by}{shadow}: {found['sentence']}"
     )
     click.echo(f"the callee's mode is {found['mode']}")
-    for each in found["policies"]:
+    compared = found["policies"]
+    for each in compared[:_MOST_COMPARED]:
         gaps = "; ".join(map(plain, each["gaps"])) if each["gaps"] else "matches"
         click.echo(f"  {each['effect']:<5} {plain(each['policy'])}: {gaps}")
+    if len(compared) > _MOST_COMPARED:
+        click.echo(f"  and {len(compared) - _MOST_COMPARED} more that are further away")
 
 
 @policy.command("list")
@@ -260,6 +275,8 @@ def delete(name: str, place: Place, output: str) -> None:
         click.echo(f"deleted {plain(name)}")
 
 
+_MOST_PROPOSED: Final = 10
+_MOST_COMPARED: Final = 30
 _POLICIES = {
     "name": "NAME",
     "form": "FORM",
@@ -292,6 +309,9 @@ def _find(items: Iterable[dict[str, Any]], name: str) -> str:
 def _propose(policies: Iterable[dict[str, Any]]) -> None:
     """Propose shadow for callees that nobody gave a mode."""
     callees = sorted({each for found in policies for each in found["callees_without_mode"]})
-    for callee in callees:
+    for callee in callees[:_MOST_PROPOSED]:
         click.echo(f"{plain(callee)} has no mode, so that no rule is asked about it")
         click.echo(f"  try: finial policy mode {plain(callee)} shadow")
+    if len(callees) > _MOST_PROPOSED:
+        click.echo(f"and {len(callees) - _MOST_PROPOSED} more callees without a mode")
+        click.echo("  try: finial policy mode with a prefix of theirs, such as team-a/*")

@@ -19,6 +19,9 @@ _STYLES: Final = {"denied": "red", "shadowed": "yellow"}
 _FRAME: Final = 5
 """Lines of the screen that hold no flow."""
 
+_SAME: Final = 3600
+"""Seconds: further pages are of what was collected for the first."""
+
 Look = tuple[dict[str, Any], Sequence[Flow]]
 
 
@@ -86,7 +89,7 @@ def _looks(
     clock, rates, never = SystemClock(), Rates(), Event()
     while True:
         begun = clock.monotonic()
-        page = _whole(lambda **more: server.get("/v1/traffic", **query, **more))
+        page = _whole(lambda **more: server.get("/v1/traffic", **{**query, **more}))
         yield page, rates.of(page["items"], begun)
         if once:
             return
@@ -98,7 +101,7 @@ def _whole(ask: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     page = ask(page_size=1000)
     items = list(page["items"])
     while page["next_page_token"]:
-        page = ask(page_size=1000, page_token=page["next_page_token"])
+        page = ask(page_size=1000, page_token=page["next_page_token"], max_age=_SAME)
         items += page["items"]
     return {"items": items, **{name: page[name] for name in ("since", "silent", "unable")}}
 

@@ -20,8 +20,8 @@ def examine_agent(side: AgentSide, timeout: float) -> Iterator[Diagnosis]:
         yield from judge_agent_file(side.config)
     if side.settings is not None:
         workload = side.settings.workload_socket
-        yield judge_socket("workload socket", workload, everybody=True, start=start)
-    yield judge_socket("operator socket", side.socket, everybody=True, start=start)
+        yield from judge_socket("workload socket", workload, everybody=True, start=start)
+    yield from judge_socket("operator socket", side.socket, everybody=True, start=start)
     try:
         found = ask_agent(side.socket, timeout)
     except Refusal as refusal:
@@ -42,10 +42,10 @@ def examine_server(side: ServerSide, timeout: float) -> Iterator[Diagnosis]:
     if side.config is not None:
         yield from judge_server_file(side.config)
     if side.place.socket is not None:
-        yield judge_socket("admin socket", side.place.socket, everybody=False, start=start)
+        yield from judge_socket("admin socket", side.place.socket, everybody=False, start=start)
         if side.settings is not None:
             local = side.settings.server_socket
-            yield judge_socket("server socket", local, everybody=False, start=start)
+            yield from judge_socket("server socket", local, everybody=False, start=start)
     try:
         found = ask_server(side.place, timeout)
     except Refusal as refusal:

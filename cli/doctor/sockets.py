@@ -7,25 +7,32 @@ from pathlib import Path
 from typing import Final
 
 from finial.explain.checkup import failed, ok, warning
-from finial.explain.diagnosis import Diagnosis
+from finial.explain.diagnosis import Diagnosis, Health
 
 _EVERYBODY: Final = stat.S_IROTH | stat.S_IWOTH
 _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
-def judge_socket(check: str, path: Path, *, everybody: bool, start: str) -> Diagnosis:
-    """Judge a socket and every folder above it; `start` is the command that makes the socket."""
+def judge_socket(check: str, path: Path, *, everybody: bool, start: str) -> Iterator[Diagnosis]:
+    """Judge a socket and every folder above it; `start` is the command that makes the socket.
+
+    Everything that is wrong is said, what fails first.
+    """
     try:
         found = path.lstat()
     except PermissionError:
-        return failed(check, f"{path} cannot be looked at", "run the command as root")
+        yield failed(check, f"{path} cannot be looked at", "run the command as root")
+        return
     except OSError as error:
-        return failed(check, f"{path}: {error.strerror}", f"is the program running? {start}")
+        yield failed(check, f"{path}: {error.strerror}", f"is the program running? {start}")
+        return
     if not stat.S_ISSOCK(found.st_mode):
-        return failed(check, f"{path} is no socket", f"move it away and start: {start}")
-    fault = next(_faults(check, path, found, everybody=everybody), None)
+        yield failed(check, f"{path} is no socket", f"move it away and start: {start}")
+        return
+    faults = list(_faults(check, path, found, everybody=everybody))
     mode = stat.S_IMODE(found.st_mode)
-    return fault or ok(check, f"{path}, mode {mode:04o}")
+    faults.sort(key=lambda fault: fault.health is not Health.FAILED)
+    yield from faults or (ok(check, f"{path}, mode {mode:04o}"),)
 
 
 def _faults(

@@ -10,6 +10,7 @@ from attestors.contract import WORKLOAD_ATTESTOR, SelectorForm, SelectorGrammar
 from cli.printing import plain, print_json
 from finial.explain.explanation import Explanation
 from finial.explain.hiding import is_hidden
+from finial.explain.shell import quote
 from finial.runtime import plugins
 
 
@@ -55,8 +56,8 @@ def chosen(proposed: Sequence[Proposal], choices: Sequence[str], named: Sequence
     return list(dict.fromkeys([*found, *named]))
 
 
-def propose(explanation: Explanation, pid: int, output: str) -> None:
-    """Print what there is to choose from."""
+def propose(explanation: Explanation, pid: int, output: str, agent: str = "") -> None:
+    """Print what there is to choose from; `agent` is on whose node the process was said to be."""
     proposed = proposals(explanation)
     if output == "json":
         print_json(_document(explanation, proposed))
@@ -75,18 +76,19 @@ def propose(explanation: Explanation, pid: int, output: str) -> None:
             click.echo(f"\n{report.name} {report.status}: {plain(report.detail)}")
     for match in explanation.matches:
         click.echo(f"\nit matches the entry {plain(match.id)} for {plain(match.spiffe_id)} already")
-    _how(pid, proposed)
+    _how(pid, proposed, agent)
 
 
-def _how(pid: int, proposed: Sequence[Proposal]) -> None:
+def _how(pid: int, proposed: Sequence[Proposal], agent: str) -> None:
     if any(each.is_hidden for each in proposed):
         click.echo("\nA hidden value is written in full by who knows it: --selector TYPE:VALUE")
     if proposed:
         telling = [each for each in proposed if each.selector.startswith("unix:uid:")]
         example = ":".join((telling or proposed)[0].selector.split(":")[:2])
+        where = f" --agent {quote(agent)}" if agent else ""
         click.echo(
             "\nNothing was created. Choose what tells it apart, all of which has to match:\n"
-            f"  finial entry create SPIFFE_ID --for-pid {pid} --select {plain(example)}"
+            f"  finial entry create SPIFFE_ID --for-pid {pid}{where} --select {quote(example)}"
         )
 
 

@@ -70,6 +70,11 @@ def lines(explanation: Explanation) -> Iterator[str]:
         yield from ("", "Entries that this agent does not have")
         for each in explanation.elsewhere:
             yield from _elsewhere(each)
+    if explanation.shortened:
+        yield from (
+            "",
+            "There is more to tell: what is very long, or one of very many, is left out.",
+        )
 
 
 def _head(explanation: Explanation) -> Iterator[str]:

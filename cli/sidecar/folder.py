@@ -1,8 +1,8 @@
 """A folder in which a set of files is replaced as one, and which only we can change.
 
 1. A set is a folder of its own, `.set-*`, written whole and synced before anything leads to it.
-2. `current` is a symbolic link to the latest set. One rename moves it, and with it every file.
-3. `svid.pem` and the others are symbolic links to `current/svid.pem`, made once.
+2. `svid.pem` and the others are symbolic links to `current/svid.pem`, made once.
+3. `current` is a symbolic link to the latest set. One rename moves it, and with it every file.
 4. The set before the latest stays, for whoever is still reading it; older ones are removed.
 5. Everything below the folder is reached from its descriptor, never through a link.
 """
@@ -31,7 +31,9 @@ class SetFolder:
 
     def __init__(self, wanted: SvidFiles, draw: Callable[[], str]) -> None:
         self.path = wanted.folder
-        self._wanted = wanted
+        self._program = wanted.program
+        self._owner, self._group = wanted.owner_id(), wanted.group_id()
+        self._mode, self._key_mode = int(wanted.mode, 8), int(wanted.key_mode, 8)
         self._draw = draw
 
     def prepare(self) -> None:
@@ -39,18 +41,18 @@ class SetFolder:
 
         Raises: UnsafePath, OSError.
         """
-        _judge_way(self.path)
+        judge_way(self.path)
         owned_directory(self.path)
         with self._open() as folder:
             self._sweep(folder)
 
     def check(self) -> None:
         """Say whether the folder can be used, and change nothing. Raises: UnsafePath, OSError."""
-        _judge_way(self.path)
+        judge_way(self.path)
         if self.path.is_symlink() or self.path.exists():
             owned_directory(self.path)
             with self._open() as folder:
-                self._judge_names(folder, names_of(self._wanted.program))
+                self._judge_names(folder, names_of(self._program))
 
     def read(self) -> dict[str, bytes]:
         """Return the files of the latest set, or nothing; its own folder reads as `PLACE`."""
@@ -65,6 +67,18 @@ class SetFolder:
                 }
         return {}
 
+    def shows(self, files: Mapping[str, Rendered]) -> bool:
+        """Whether each name leads to the latest set, to a file with its owner and mode.
+
+        A former run may have been stopped before that, or told otherwise. Raises: OSError.
+        """
+        with self._open() as folder, _directory(self._current(folder), folder) as inside:
+            return all(
+                _target(name, folder) == f"{CURRENT}/{name}"
+                and _whose(os.lstat(name, dir_fd=inside)) == self._wanted_of(each)
+                for name, each in files.items()
+            )
+
     def replace(self, files: Mapping[str, Rendered]) -> None:
         """Put a set in place of the former one, as one step. Raises: UnsafePath, OSError."""
         owned_directory(self.path)
@@ -73,15 +87,16 @@ class SetFolder:
             self._sweep(folder)
             name = _SET + self._draw()
             os.mkdir(name, 0o700, dir_fd=folder)
+            former = self._current(folder)
             try:
                 self._fill(name, files, folder)
+                for each in files:
+                    self._link(each, f"{CURRENT}/{each}", folder)
+                # The last step: whatever stops us before it leaves the former set in use.
+                self._link(CURRENT, name, folder)
             except BaseException:
                 _remove_set(name, folder)
                 raise
-            former = self._current(folder)
-            self._link(CURRENT, name, folder)
-            for each in files:
-                self._link(each, f"{CURRENT}/{each}", folder)
             self._remove_stale(folder, {name, former}, set(files))
             os.fsync(folder)
 
@@ -101,11 +116,9 @@ class SetFolder:
             yield descriptor
 
     def _fill(self, name: str, files: Mapping[str, Rendered], folder: int) -> None:
-        wanted = self._wanted
-        owner, group = wanted.owner_id(), wanted.group_id()
         with _directory(name, folder) as inside:
             for each, rendered in files.items():
-                mode = int(wanted.key_mode if rendered.is_secret else wanted.mode, 8)
+                owner, group, mode = self._wanted_of(rendered)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 with os.fdopen(os.open(each, flags, 0o600, dir_fd=inside), "wb") as file:
                     file.write(rendered.at(self.path / name))
@@ -116,6 +129,9 @@ class SetFolder:
                     os.fsync(file.fileno())
             os.fchmod(inside, 0o755)
             os.fsync(inside)
+
+    def _wanted_of(self, file: Rendered) -> tuple[int, int, int]:
+        return self._owner, self._group, self._key_mode if file.is_secret else self._mode
 
     def _link(self, name: str, target: str, folder: int) -> None:
         if _target(name, folder) == target:
@@ -160,6 +176,10 @@ def _target(name: str, folder: int) -> str:
         return ""
 
 
+def _whose(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+
+
 @contextmanager
 def _directory(name: str, folder: int | None) -> Iterator[int]:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -183,8 +203,11 @@ def _remove_set(name: str, folder: int) -> None:
     os.rmdir(name, dir_fd=folder)
 
 
-def _judge_way(path: Path) -> None:
-    """Make sure that nobody but us and root can rename a folder above, or lead it elsewhere."""
+def judge_way(path: Path) -> None:
+    """Make sure that nobody but us and root can rename a folder above, or lead it elsewhere.
+
+    Raises: UnsafePath, OSError.
+    """
     resolved = path.parent.resolve()
     ways = (path.parent, *path.parent.parents, resolved, *resolved.parents)
     for parent in dict.fromkeys(ways):

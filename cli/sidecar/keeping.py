@@ -102,7 +102,8 @@ class Keeper:
         program = self._wanted.program
         looks = has_crl(program, before.get(DIRECTIVES.get(program, ""), b""))
         files = render(material, program, with_crl=self._use_crl(material, looks))
-        if {name: each.content for name, each in files.items()} == before:
+        is_known = {name: each.content for name, each in files.items()} == before
+        if is_known and self._folder.shows(files):
             _log.debug("%s: nothing is new", self.name)
             return False
         self._folder.replace(files)
@@ -138,6 +139,8 @@ class Keeper:
             len(material.crls),
             f"; for {self._wanted.program}" if self._wanted.program in DIRECTIVES else "",
         )
+        for each in material.left_out:
+            _log.warning("%s: the bundle of %s; it is left out", self.name, plain(each))
 
     async def _lose(self, refusal: Refusal) -> None:
         """Do as the operator chose when the identity is no longer ours (WAPI-28)."""

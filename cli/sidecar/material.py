@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,20 +20,25 @@ from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.x509_svid import X509Svid, split_der, verify
 
+LONGEST_DOMAIN: Final = 235
+"""A file has at most 255 bytes in its name, and is made under a longer one first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
     """An SVID whose key fits, whose chain leads to its bundle, and the lists of what is revoked.
 
     `key` is PKCS #8 in DER. `authorities` are those of the SVID's own trust domain alone, DER;
-    `federated` has those of others by name. `crls` are in force and signed by an authority of ours;
-    `without_crl` names the authorities that have none.
+    `federated` has those of others by name, and `left_out` says whose cannot be written and why.
+    `crls` are in force and signed by an authority of ours; `without_crl` names the authorities that
+    have none.
     """
 
     svid: X509Svid
     key: bytes
     authorities: tuple[bytes, ...]
     federated: Mapping[str, tuple[bytes, ...]]
+    left_out: tuple[str, ...]
     crls: tuple[bytes, ...]
     without_crl: tuple[str, ...]
 
@@ -67,14 +72,13 @@ def judge(answer: Any, chosen: Any, now: float) -> Material:
     key = _fitting_key(chosen.x509_svid_key, svid)
     issuers = [x509.load_der_x509_certificate(der) for der in (*authorities, *svid.chain[1:])]
     crls = dict(_in_force(issuers, answer.crl, now))
+    federated, left_out = _federated(answer.federated_bundles)
     return Material(
         svid=svid,
         key=key,
         authorities=authorities,
-        federated={
-            SpiffeId.parse(name).trust_domain.name: split_der(der)
-            for name, der in sorted(answer.federated_bundles.items())
-        },
+        federated=federated,
+        left_out=left_out,
         crls=tuple(dict.fromkeys(crls.values())),
         without_crl=tuple(
             each.subject.rfc4514_string()
@@ -106,6 +110,27 @@ def key_pem(key: bytes) -> bytes:
     """Write a PKCS #8 key as PEM."""
     private = load_der_private_key(key, None)
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _federated(
+    bundles: Mapping[str, bytes],
+) -> tuple[Mapping[str, tuple[bytes, ...]], tuple[str, ...]]:
+    """Read the bundles of others, none of which may keep our own SVID from being written."""
+    found: dict[str, tuple[bytes, ...]] = {}
+    left_out: list[str] = []
+    for name, ders in sorted(bundles.items()):
+        try:
+            domain = SpiffeId.parse(name).trust_domain.name
+            if len(domain) > LONGEST_DOMAIN:
+                raise _invalid(f"its name is longer than {LONGEST_DOMAIN} characters")
+            pem(split_der(ders))
+        except Refusal as refusal:
+            left_out.append(f"{name}: {refusal.detail}")
+        except ValueError as fault:
+            left_out.append(f"{name}: {fault}")
+        else:
+            found[domain] = split_der(ders)
+    return found, tuple(left_out)
 
 
 def _fitting_key(der: bytes, svid: X509Svid) -> bytes:

@@ -13,8 +13,10 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from cli.sidecar.folder import judge_way
 from cli.sidecar.settings import SvidFiles
 from finial.runtime.clock import Clock
+from finial.runtime.files import UnsafePath
 from finial.runtime.reporting.logging import neutralise
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -33,10 +35,14 @@ async def tell(wanted: SvidFiles, clock: Clock) -> str:
 
     A program that does not run has nothing to be told. Raises: Refusal of kind PRECONDITION.
     """
-    if wanted.command:
-        return await _run(wanted.command, wanted.timeout)
-    if wanted.process_file is not None:
-        return await _signal(wanted, wanted.process_file, clock)
+    try:
+        if wanted.command:
+            return await _run(wanted.command, wanted.timeout)
+        if wanted.process_file is not None:
+            return await _signal(wanted, wanted.process_file, clock)
+    except OSError as fault:
+        whom = wanted.command[0] if wanted.command else wanted.process_file
+        raise _failed(f"{whom}: {fault.strerror or fault}") from None
     return ""
 
 
@@ -56,6 +62,11 @@ def judge_command(command: tuple[str, ...]) -> None:
         raise _failed(f"{program} is no program that we may run")
     if found.st_mode & _OTHERS or found.st_uid not in (0, os.geteuid()):
         raise _failed(f"{program} can be changed by others, so it is not run")
+    try:
+        for way in (program, program.resolve()):
+            judge_way(way)
+    except (UnsafePath, OSError) as fault:
+        raise _failed(f"{program} can be replaced, so it is not run: {fault}") from None
 
 
 async def _signal(wanted: SvidFiles, pid_file: Path, clock: Clock) -> str:
@@ -143,40 +154,86 @@ def _judge_process(pid_file: Path, pid: int, owner: int, name: str) -> None:
 
 async def _run(command: tuple[str, ...], timeout: float) -> str:
     judge_command(command)
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=_ENVIRONMENT,
-        cwd="/",
-        umask=0o022,
-        start_new_session=True,
-    )
-    said = bytearray()
-    listening = asyncio.create_task(_listen(process, said))
+    output = _Output()
     try:
-        async with asyncio.timeout(timeout):
-            status = await process.wait()
-            # What it left running in the background may hold its output open for ever.
-            await asyncio.wait({listening}, timeout=_LAST_WORDS)
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        raise _failed(f"{command[0]} did not end within {timeout:g} s") from None
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output.theirs,
+            stderr=asyncio.subprocess.STDOUT,
+            env=_ENVIRONMENT,
+            cwd="/",
+            umask=0o022,
+            start_new_session=True,
+        )
+        output.listen()
+        status = await _end_of(process, command[0], timeout)
+        if status != 0:
+            await output.end(_LAST_WORDS)
+            raise _failed(f"{command[0]} ended with status {status}: {output.words()}")
     finally:
-        listening.cancel()
-    if status != 0:
-        words = neutralise(said.decode("utf-8", "replace").strip())
-        raise _failed(f"{command[0]} ended with status {status}: {words or 'it said nothing'}")
+        output.close()
     return f"ran {command[0]}"
 
 
-async def _listen(process: asyncio.subprocess.Process, said: bytearray) -> None:
-    assert process.stdout is not None
-    while chunk := await process.stdout.read(4096):
-        said += chunk[: _MOST_OUTPUT - len(said)]
+async def _end_of(process: asyncio.subprocess.Process, name: str, timeout: float) -> int:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            return await process.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # One that took another user's rights, as sudo does, goes on, and we do not wait for it.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS):
+            await process.wait()
+    raise _failed(f"{name} did not end within {timeout:g} s")
+
+
+class _Output:
+    """What a command says, the first of it.
+
+    The pipe is ours and not asyncio's, which takes a process for ended when its output is: what a
+    command leaves running in the background may hold that open for ever.
+    """
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self.theirs, True)
+        self._said = bytearray()
+        self._ended = asyncio.Event()
+
+    def listen(self) -> None:
+        """Begin to read; the command has its end of the pipe."""
+        os.close(self.theirs)
+        self.theirs = -1
+        asyncio.get_running_loop().add_reader(self._ours, self._read)
+
+    async def end(self, seconds: float) -> None:
+        """Wait until nobody can say anything more, for a bounded time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    def words(self) -> str:
+        """Return what was said, made harmless."""
+        return neutralise(self._said.decode("utf-8", "replace").strip()) or "it said nothing"
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self.theirs >= 0:
+            os.close(self.theirs)
+        asyncio.get_running_loop().remove_reader(self._ours)
+        os.close(self._ours)
+
+    def _read(self) -> None:
+        try:
+            chunk = os.read(self._ours, 4096)
+        except BlockingIOError:
+            return
+        self._said += chunk[: _MOST_OUTPUT - len(self._said)]
+        if not chunk:
+            self._ended.set()
+            asyncio.get_running_loop().remove_reader(self._ours)
 
 
 def _failed(detail: str) -> Refusal:

@@ -40,6 +40,10 @@ class Block(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether it is in force."""
         return not self.until or now < self.until
 
+    def outlasts(self, other: "Block") -> bool:
+        """Whether it ends later than another one."""
+        return bool(other.until) and (not self.until or self.until > other.until)
+
     @property
     def sentence(self) -> str:
         """What is said to whoever meets it, after the name of what is blocked."""

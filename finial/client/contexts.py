@@ -10,6 +10,7 @@ fail: what was lost is no longer shown.
 
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -81,56 +82,61 @@ def peer(session: tls.Session) -> SpiffeId:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """What the source gave between two of its changes."""
+
+    change: object
+    identity: tls.TlsIdentity
+    bundles: tuple[Bundle, ...]
+
+
 class _Held:
-    """What the source last gave, converted once."""
+    """What the source last gave, converted once; any thread may ask."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._is_stale = True
-        self._identity: tls.TlsIdentity | None = None
-        self._bundles: tuple[Bundle, ...] = ()
+        self._change = object()
+        self._moment: _Moment | None = None
         source.subscribe_for_updates(self._changed)
 
     def identity(self) -> tls.TlsIdentity:
-        self._refresh()
-        assert self._identity is not None
-        return self._identity
+        return self.now().identity
 
     def bundles(self) -> tuple[Bundle, ...]:
-        self._refresh()
-        return self._bundles
+        return self.now().bundles
 
-    def bundle_of(self, trust_domain: TrustDomain) -> Bundle:
-        for bundle in self.bundles():
-            if bundle.trust_domain == trust_domain:
-                return bundle
-        raise ssl.SSLError(f"there is no bundle of {trust_domain}")
-
-    def _changed(self) -> None:
-        self._is_stale = True
-
-    def _refresh(self) -> None:
-        if not self._is_stale and not self._source.is_closed():
-            return
-        # Whatever comes while we read makes it stale again.
-        self._is_stale = False
-        try:
-            found = self._source.get_x509_context()
-        except Exception:
-            self._is_stale = True
-            raise
+    def now(self) -> _Moment:
+        known = self._moment
+        if known is not None and known.change is self._change and not self._source.is_closed():
+            return known
+        # Whatever comes while we read makes what we read stale.
+        change = self._change
+        found = self._source.get_x509_context()
         svid = found.default_svid
-        self._identity = tls.TlsIdentity(
+        identity = tls.TlsIdentity(
             tuple(each.public_bytes(Encoding.DER) for each in svid.cert_chain),
             svid.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
         )
-        self._bundles = tuple(_converted(found.x509_bundle_set.bundles))
+        bundles = tuple(_converted(found.x509_bundle_set.bundles))
+        self._moment = made = _Moment(change, identity, bundles)
+        return made
+
+    def _changed(self) -> None:
+        self._change = object()
 
 
 def _converted(bundles: Iterable[Any]) -> Iterable[Bundle]:
     for each in bundles:
         ders = sorted(one.public_bytes(Encoding.DER) for one in each.x509_authorities)
         yield Bundle(TrustDomain(each.trust_domain.name), tuple(map(X509Authority, ders)))
+
+
+def _bundle_of(trust_domain: TrustDomain, bundles: Iterable[Bundle]) -> Bundle:
+    for bundle in bundles:
+        if bundle.trust_domain == trust_domain:
+            return bundle
+    raise ssl.SSLError(f"there is no bundle of {trust_domain}")
 
 
 class _Following(ssl.SSLContext):
@@ -161,8 +167,9 @@ class _Following(ssl.SSLContext):
         return self._current().wrap_socket(*given, **named)
 
     def _current(self) -> ssl.SSLContext:
-        identity = self._held.identity()
-        bundle = self._held.bundle_of(self._server.trust_domain)
+        moment = self._held.now()
+        identity = moment.identity
+        bundle = _bundle_of(self._server.trust_domain, moment.bundles)
         built = self._built
         if built and built[0] is identity and built[1] is bundle and built[2] == self._alpn:
             return built[3]
@@ -184,17 +191,52 @@ def _refusing(judge: Judge) -> Judge:
 
 
 def _judge_with(context: ssl.SSLContext, judge: Judge) -> None:
-    """Have every handshake of a context end with a judgement of the peer."""
+    """Have every handshake of a context end with a judgement of the peer.
+
+    OpenSSL shakes hands by itself when somebody reads or writes who has not; so these see to it
+    that the peer was judged.
+    """
 
     class Judged(ssl.SSLObject):
+        _is_judged = False
+
         def do_handshake(self) -> None:
             super().do_handshake()
             judge(self)
+            self._is_judged = True
+
+        def read(self, *given: Any, **named: Any) -> Any:
+            _insist(self, self._is_judged)
+            return super().read(*given, **named)
+
+        def write(self, *given: Any) -> int:
+            _insist(self, self._is_judged)
+            return super().write(*given)
 
     class JudgedSocket(ssl.SSLSocket):
+        _is_judged = False
+
         def do_handshake(self, block: bool = False) -> None:
             super().do_handshake(block)
             judge(self)
+            self._is_judged = True
+
+        def read(self, *given: Any, **named: Any) -> Any:
+            _insist(self, self._is_judged)
+            return super().read(*given, **named)
+
+        def write(self, *given: Any) -> int:
+            _insist(self, self._is_judged)
+            return super().write(*given)
+
+        def send(self, *given: Any) -> int:
+            _insist(self, self._is_judged)
+            return super().send(*given)
 
     context.sslobject_class = Judged
     context.sslsocket_class = JudgedSocket
+
+
+def _insist(session: ssl.SSLObject | ssl.SSLSocket, is_judged: bool) -> None:
+    if not is_judged:
+        session.do_handshake()

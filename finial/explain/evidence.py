@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from finial.explain.explanation import AttestorReport
-from finial.explain.hiding import Form, Grammars, Hiding
+from finial.explain.hiding import Form, Grammars, Hiding, form_name
 from finial.spiffe.refusal import Refusal
 from finial.spiffe.selector import Selector
 
@@ -30,8 +30,9 @@ class Parts(NamedTuple):
 
     @classmethod
     def of(cls, selector: Selector) -> Self:
-        """Take a selector apart at its colons, or at the equals sign after a key."""
-        form, _, rest = selector.value.partition(":")
+        """Take a selector apart at its colons, or at equals signs in the place of one."""
+        form = form_name(selector.value)
+        rest = selector.value[len(form) + 1 :]
         ends = [at for at in (rest.find("="), rest.find(":")) if at > 0]
         if not ends:
             return cls(selector.type, form, "", rest, selector)

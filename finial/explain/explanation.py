@@ -6,7 +6,7 @@ Values of secret selectors are hidden before they get in here (`finial.explain.h
 """
 
 import enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,10 @@ from finial.spiffe.refusal import Kind, Refusal
 
 MAX_DOCUMENT: Final = 512 * 1024
 """Bytes that a document from another process may have."""
+_FEWER: Final = (100, 20, 5)
+"""So many parts of each list are told where all would be too long: the first number that fits."""
+_LONGEST: Final = 300
+_NAMES: Final = frozenset({"agent_id", "id", "spiffe_id", "parent_id"})
 
 
 class Outcome(enum.StrEnum):
@@ -99,7 +103,8 @@ class Explanation(Document, frozen=True):
 
     Times are Unix seconds. `reason` is the short sentence that the caller was told; `refusal` is
     the id it was given with it. `count` is how often the same was answered to the same process,
-    from `first_at` to `last_at`. `causes` are sentences, the likeliest first.
+    from `first_at` to `last_at`. `causes` are sentences, the likeliest first. `shortened` says that
+    there was more to tell than is told here.
     """
 
     agent_id: str
@@ -117,10 +122,17 @@ class Explanation(Document, frozen=True):
     elsewhere: tuple[Elsewhere, ...] = ()
     causes: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
+    shortened: bool = False
 
     def encoded(self) -> bytes:
-        """Write the document as JSON."""
-        return msgspec.json.encode(self)
+        """Write the document as JSON, shortened where it would be longer than may be read."""
+        document = msgspec.json.encode(self)
+        for few in _FEWER:
+            if len(document) <= MAX_DOCUMENT:
+                break
+            short = _shortened(msgspec.to_builtins(self), few)
+            document = msgspec.json.encode({**short, "shortened": True})
+        return document
 
 
 def decode_explanation(document: bytes) -> Explanation:
@@ -134,3 +146,20 @@ def decode_explanation(document: bytes) -> Explanation:
         return msgspec.json.decode(document, type=Explanation)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(Kind.INVALID, f"this is no explanation: {error}") from error
+
+
+def _shortened(part: Any, few: int, name: str = "") -> Any:
+    """Tell the first few of each list, and the beginning of what is long.
+
+    A selector or a command that is not whole would be another one, and is left out.
+    """
+    match part:
+        case dict():
+            return {key: _shortened(value, few, key) for key, value in part.items()}
+        case tuple() if name == "selectors":
+            return [each for each in part if len(each) <= _LONGEST][:few]
+        case tuple():
+            return [_shortened(each, few) for each in part[:few]]
+        case str() if len(part) > _LONGEST and name not in _NAMES:
+            return "" if name == "command" else f"{part[:_LONGEST]}..."
+    return part

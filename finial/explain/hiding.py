@@ -1,7 +1,7 @@
 """Keeping secret values out of explanations: their names are shown, what follows is not.
 
-A form that its grammar calls secret is hidden, and what is spelled almost like it. Forms that no
-grammar knows are hidden if they are named like an environment: rather a riddle than a leak.
+A form that its grammar calls secret is hidden, and what is spelled almost like it. Forms and types
+that no grammar knows are hidden if they are named like an environment: rather a riddle than a leak.
 """
 
 import re
@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, Protocol
 
+from finial.spiffe.refusal import Refusal
 from finial.spiffe.selector import Selector
 
 HIDDEN: Final = "(hidden)"
-_SUSPECT: Final = frozenset({"env"})
+_SUSPECT: Final = "env"
 _NONE: Final[frozenset[str]] = frozenset()
 _SEPARATOR: Final = re.compile("([:=])")
 
@@ -70,12 +71,16 @@ class Hiding:
 
     def is_secret(self, selector: Selector) -> bool:
         """Whether the selector's value must not be shown."""
-        form = _SEPARATOR.split(selector.value, 1)[0]
+        form = form_name(selector.value)
+        known = self._known.get(selector.type)
         secret = self._secret.get(selector.type, _NONE)
-        if form in self._known.get(selector.type, ()):
+        if known is not None and form in known:
             return form in secret
         # Whoever mistyped the name of a secret form has written a secret all the same.
-        return bool(get_close_matches(form.casefold(), secret | _SUSPECT, 1))
+        named = form if known is not None else f"{selector.type}:{form}"
+        if _SUSPECT in named.casefold():
+            return True
+        return bool(get_close_matches(form.casefold(), secret | {_SUSPECT}, 1))
 
     def shown(self, selector: Selector) -> str:
         """The selector as text, a secret value cut off after its name."""
@@ -85,6 +90,25 @@ class Hiding:
         # Form, separator, name, separator, value; without a name everything after the form.
         begin = "".join(parts[:4] if len(parts) > 3 else parts[:2])
         return f"{selector.type}:{begin}{HIDDEN}"
+
+    def shown_text(self, text: str) -> str:
+        """The same of what may be the text of a selector; anything else stays as it is."""
+        try:
+            return self.shown(Selector.parse(text))
+        except Refusal:
+            return text
+
+
+BY_NAME_ALONE: Final = Hiding({})
+"""For what knows no grammars: whatever is named like an environment is hidden."""
+
+
+def form_name(value: str) -> str:
+    """Name the form of a selector's value: whatever stands before its first colon or equals sign.
+
+    Behind an equals sign in the place of the colon there may be a secret as well.
+    """
+    return _SEPARATOR.split(value, 1)[0]
 
 
 def is_hidden(text: str) -> bool:

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from finial.policy.cedar.literal import attributes_asked_for, compared, contradiction
-from finial.policy.cedar.text import RESERVED, schema_text
+from finial.policy.cedar.literal import (
+    attributes_asked_for,
+    compared,
+    contradiction,
+    prefixes_taken_for_workloads,
+)
+from finial.policy.cedar.text import PREFIX, RESERVED, schema_text
 from finial.policy.document import PolicyText, read_policy
 from finial.policy.grounds import Ground
 from finial.policy.id_pattern import IdPattern
 from finial.policy.path.reading import read_path
 from finial.policy.rule import Rule, read_rule
 from finial.policy.statement import Form, Statement
-from finial.spiffe.identity import TrustDomain
+from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.well_known import is_reserved
 
@@ -103,6 +108,9 @@ def _rule(rule: Rule, known: Known) -> Iterator[Refusal]:
     for side, has in (("caller", rule.caller_has), ("callee", rule.callee_has)):
         for name, _ in has:
             yield from _attribute(f"when.{side}", name, known)
+    if rule.caller_has and all(each.id.trust_domain in known.federated for each in rule.callers):
+        fault = "it can never match: attributes of another trust domain's identities are not known"
+        yield _refusal(fault, "when.caller", rule.caller_has[0][0], "leave the condition out")
 
 
 def _cedar(statement: Statement, known: Known) -> Iterator[Refusal]:
@@ -113,16 +121,39 @@ def _cedar(statement: Statement, known: Known) -> Iterator[Refusal]:
         fault = error.error.removeprefix("for policy `policy0`, ")
         yield _refusal(fault, "cedar", statement.name, _attribute_remedy(statement, known))
     for name in attributes_asked_for(statement.text):
-        yield from _attribute("cedar", name, known)
+        fault = "`has` is true of everybody: where there is no such attribute, it is an empty set"
+        yield _refusal(fault, "cedar", name, f"ask !principal.attributes.{name}.isEmpty()")
+    for prefix in prefixes_taken_for_workloads(statement.text):
+        fault = "nobody is a Prefix: workloads are in it"
+        yield _refusal(fault, "cedar", prefix, f'write in {PREFIX}::"{prefix}"')
     for subject, values in compared(statement.text):
         for value in sorted(values):
-            if subject == "context.method":
-                yield from _method(value)
-            elif subject == "context.path":
-                yield from _path(value)
+            yield from _compared(subject, value, known)
     why = contradiction(statement.text)
     if why:
         yield _refusal(f"it can never match: {why}", "cedar", statement.name, "")
+
+
+def _compared(subject: str, value: str, known: Known) -> Iterator[Refusal]:
+    match subject:
+        case "context.method":
+            yield from _method(value)
+        case "context.path":
+            yield from _path(value)
+        case "principal.trust_domain" | "resource.trust_domain":
+            yield from _domain(value, known)
+        case "principal.id" | "resource.id":
+            try:
+                yield from _domain(SpiffeId.parse(value).trust_domain.name, known)
+            except Refusal as refusal:
+                yield _refusal(f"it can never match: {refusal.detail}", "cedar", value, "")
+
+
+def _domain(name: str, known: Known) -> Iterator[Refusal]:
+    names = [each.name for each in (known.trust_domain, *known.federated)]
+    if name not in names:
+        remedy = _meant(name, names) or "federate with it first"
+        yield _refusal("no such trust domain is known here", "cedar", name, remedy)
 
 
 def _method(method: str) -> Iterator[Refusal]:

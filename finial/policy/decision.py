@@ -1,7 +1,8 @@
 """What was decided, and how much a callee lets rules decide."""
 
 import enum
-from dataclasses import dataclass
+
+import msgspec
 
 from finial.policy.grounds import Ground
 
@@ -18,8 +19,7 @@ class Mode(enum.StrEnum):
     ENFORCE = "enforce"
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True, gc=False):
     """What the rules say; `by` are the names of those that decided, if any did."""
 
     allowed: bool
@@ -27,8 +27,7 @@ class Ruling:
     by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What happens to a request.
 
     With `shadow` it is let through although the rules say no; `ground` and `by` are theirs.

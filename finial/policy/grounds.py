@@ -13,6 +13,7 @@ class Ground(enum.StrEnum):
     FORBIDDEN = "forbidden"
     NO_RULE = "no_rule"
     NO_IDENTITY = "no_identity"
+    NO_WORKLOAD = "no_workload"
     UNKNOWN_CALLEE = "unknown_callee"
     RULE_ERROR = "rule_error"
     METHOD_MALFORMED = "method_malformed"
@@ -34,9 +35,10 @@ _SENTENCES: Final[Mapping[Ground, str]] = {
     Ground.FORBIDDEN: "a rule forbids it",
     Ground.NO_RULE: "no rule allows it",
     Ground.NO_IDENTITY: "the caller has no identity",
+    Ground.NO_WORKLOAD: "the caller is a server, an agent or a trust domain, and no workload",
     Ground.UNKNOWN_CALLEE: "the callee is not one of those that this agent has rules for",
     Ground.RULE_ERROR: "a rule could not be evaluated",
-    Ground.METHOD_MALFORMED: "the method is no HTTP method",
+    Ground.METHOD_MALFORMED: "the method is no HTTP method in capital letters",
     Ground.PATH_NOT_ABSOLUTE: "the path does not begin with a slash",
     Ground.PATH_TOO_LONG: "the path is longer than 8192 characters",
     Ground.PATH_CHARACTERS: "the path holds a character that a URL has only percent-encoded",

@@ -41,5 +41,13 @@ class IdPattern:
             self.id.path + "/"
         )
 
+    def overlaps(self, other: Self) -> bool:
+        """Whether there can be an ID that both speak of."""
+        if not self.below:
+            return other.matches(self.id)
+        if self.matches(other.id):
+            return True
+        return other.below and (other.id == self.id or other.matches(self.id))
+
     def __str__(self) -> str:
         return f"{self.id}{_BELOW}" if self.below else str(self.id)

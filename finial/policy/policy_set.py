@@ -4,11 +4,13 @@ A decision goes through three steps, of which only the last costs more with more
 of few:
 
 1. the index by callee and caller finds the statements that can be about both: a pair's;
-2. the index by path leaves those of the pair that can be about the request;
+2. the index by path, and the patterns, leave those of the pair that can be about the request;
 3. Cedar decides over these: one that forbids wins, and where none permits, the answer is no.
 
 Leaving out a statement that could not match changes no decision of Cedar's, so the indexes only
-have to name all that might. What is held ready is bounded by weight, whoever calls.
+have to name all that might. Rules tell requests of a pair apart by the method and by the patterns
+that match, by nothing else: what Cedar said of one holds for all such, and is remembered. What is
+held ready is bounded by weight, whoever calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ from finial.policy.grounds import Ground
 from finial.policy.index.prefix import PrefixIndex
 from finial.policy.index.recent import Recent
 from finial.policy.request import Request
-from finial.policy.statement import Statement
+from finial.policy.statement import Form, Statement
 from finial.spiffe.identity import SpiffeId
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ MAX_PARSED: Final = 16384
 MAX_PAIRS: Final = 65536
 """Weight of the pairs of caller and callee held ready: each statement of one counts, each pair, and
 what Cedar is told of both identities, about 3 KB, as much as 16 statements."""
+
+MAX_RULINGS: Final = 16384
+"""Answers of Cedar that are remembered, about 0.5 KB each."""
 
 _IDENTITIES_WEIGHT: Final = 16
 # Cedar over so few costs less than looking for the ones among them that matter.
@@ -50,6 +55,7 @@ class _Pair:
     places: bool
 
 
+_Kind = tuple[SpiffeId, SpiffeId, str, tuple[int, ...]]
 _NO_PAIR: Final = _Pair((), None, None, False)
 
 
@@ -77,6 +83,7 @@ class PolicySet:
             self._callees.add(each.callees, number)
         self._pairs: Recent[tuple[SpiffeId, SpiffeId], _Pair] = Recent(MAX_PAIRS)
         self._parsed: Recent[tuple[int, ...], cedarpy.PolicySet] = Recent(MAX_PARSED)
+        self._rulings: Recent[_Kind, Ruling] = Recent(MAX_RULINGS)
 
     def __len__(self) -> int:
         return len(self._statements)
@@ -96,7 +103,7 @@ class PolicySet:
         return Decision(ruling.allowed or shadow, ruling.ground, ruling.by, shadow)
 
     def judge(self, request: Request) -> Ruling:
-        """What the rules say; a path with two readings has to be allowed in both."""
+        """What the rules say; a path has to be allowed as each of its readings."""
         if request.caller is None:
             return Ruling(False, Ground.NO_IDENTITY)
         if request.fault is not None or not request.readings:
@@ -128,15 +135,27 @@ class PolicySet:
         pair = self._pairs.get((caller, callee)) or self._make_pair(caller, callee)
         if pair.known is None:
             return Ruling(False, Ground.NO_RULE)
-        numbers = pair.numbers if pair.paths is None else tuple(sorted(pair.paths.find(path)))
+        some = pair.numbers if pair.paths is None else sorted(pair.paths.find(path))
+        numbers = tuple(each for each in some if self._statements[each].may_match(path))
         if not numbers:
             return Ruling(False, Ground.NO_RULE)
-        statements = [self._statements[number] for number in numbers]
+        kind = (caller, callee, method, numbers)
+        ruling = self._rulings.get(kind)
+        if ruling is None:
+            statements = [self._statements[each] for each in numbers]
+            asked = question(caller, callee, context(method, path, pair.places))
+            ruling = ask(statements, self._parse(numbers, statements), pair.known, asked)
+            if all(each.form is Form.RULE for each in statements):
+                self._rulings.put(kind, ruling, 1)
+        return ruling
+
+    def _parse(
+        self, numbers: tuple[int, ...], statements: Sequence[Statement]
+    ) -> "cedarpy.PolicySet":
         parsed = self._parsed.get(numbers)
         if parsed is None:
             parsed = self._parsed.put(numbers, parse(statements), len(numbers))
-        asked = question(caller, callee, context(method, path, pair.places))
-        return ask(statements, parsed, pair.known, asked)
+        return parsed
 
     def _make_pair(self, caller: SpiffeId, callee: SpiffeId) -> _Pair:
         numbers = self._numbers(caller, callee)

@@ -24,7 +24,7 @@ class Statement:
 
     No callers, callees or paths means that it may be about any of them. `named` are all IDs and
     prefixes of the text, `attributes` the names that it uses, and `places` tells whether it asks
-    for `context.segments`.
+    for `context.segments`. In the form of a rule it tells paths apart by the patterns alone.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Statement:
     attributes: frozenset[str] = frozenset()
     named: frozenset[IdPattern] = frozenset()
     places: bool = False
+    form: Form = Form.RULE
 
     @classmethod
     def of(cls, rule: Rule) -> "Statement":
@@ -57,8 +58,16 @@ class Statement:
         """The prefixes that the text names."""
         return frozenset(str(each.id) for each in self.named if each.below)
 
+    def may_match(self, path: str) -> bool:
+        """Whether it can be about this reading of a path."""
+        return not self.paths or any(each.matches(path) for each in self.paths)
+
     def may_concern(self, callees: Iterable[SpiffeId]) -> bool:
         """Whether one of these callees can be one that the statement is about."""
         return not self.callees or any(
             pattern.matches(callee) for callee in callees for pattern in self.callees
         )
+
+    def may_concern_any(self, callees: IdPattern) -> bool:
+        """Whether one of those whom the pattern names can be one that the statement is about."""
+        return not self.callees or any(each.overlaps(callees) for each in self.callees)

@@ -11,11 +11,11 @@ Outcome = Literal["allowed", "shadowed", "denied"]
 """What came of it; what is shadowed was let through although the rules say no."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
-"""Unix seconds that can be written as a date, until the end of the year 9999."""
-
 Text = Annotated[str, msgspec.Meta(max_length=512)]
 Name = Annotated[str, msgspec.Meta(max_length=64)]
+Instant = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""Unix seconds to the end of the year 9999, so that whoever reads it can write it as a date."""
+
 Id = Annotated[str, msgspec.Meta(max_length=2048)]
 
 
@@ -37,7 +37,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     shape: Text = ""
     reason: Name = ""
     example: Text = ""
-    first_at: Seconds
-    last_at: Seconds
+    first_at: Instant
+    last_at: Instant
     count: Count
     born: Count

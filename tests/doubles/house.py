@@ -152,7 +152,7 @@ class House:
 async def house(
     folder: Path, clock: StandingClock | None = None, **server_settings: Any
 ) -> AsyncIterator[House]:
-    """Run a server whose limits are off unless a test names them; `oidc` is a table of its own."""
+    """Run a server whose limits are off unless a test names them; `oidc` and `status_hook` are tables."""
     table = {
         "trust_domain": "example.org",
         "data_dir": str(folder / "D"),
@@ -160,7 +160,7 @@ async def house(
         "ratelimit": {"attestation": 0, "bootstrap": 0, "signing": 0, "renewal": 0, "status": 0},
     } | server_settings
     plugins = table.pop("plugins", {"node_attestor": {"join_token": {}}})
-    further = {name: table.pop(name) for name in ("oidc",) if name in table}
+    further = {name: table.pop(name) for name in ("oidc", "status_hook") if name in table}
     configured = settings.read(
         {"server": table, "plugins": {"key_manager": {"memory": {}}, **plugins}, **further}
     )

@@ -208,6 +208,15 @@ class Traffic:
             self._over.wait(0.01)
 
 
+def troubles(log: Path) -> list[str]:
+    """What a sidecar calls an error, but for a signal that came to nothing and is sent again.
+
+    HAProxy loses those that come while it starts workers, the more easily the busier the machine.
+    """
+    lines = log.read_text().splitlines()
+    return [each for each in lines if " ERROR " in each and "has no new worker" not in each]
+
+
 @contextlib.contextmanager
 def sidecar(config: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a sidecar, and stop it by SIGTERM."""

@@ -250,6 +250,8 @@ def test_a_verifier_that_keeps_keys_as_long_as_it_may_never_misses_one() -> None
                 keys = KeySet.import_key_set(answer.json())
                 until = fetched + int(answer.headers["cache-control"].rpartition("=")[2])
             token = built.mint(ttl=5)
+            if time.monotonic() >= until:
+                continue  # a busy machine: it may have been made when the keys were too old
             assert jose.decode(token, keys, algorithms=["ES256"]).claims["sub"] == WEB
             signers.add(str(jws.extract_compact(token.encode()).headers()["kid"]))
             checked += 1

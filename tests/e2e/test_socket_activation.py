@@ -63,7 +63,8 @@ class Caller:
                     self.came["connected"] += 1
                 except OSError as error:
                     self.came[type(error).__name__] += 1
-            self._ended.wait(0.005)
+            # Nobody takes them while the agent is away: 1024 may wait, which is for some 20 seconds.
+            self._ended.wait(0.02)
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -130,7 +131,7 @@ def test_nobody_is_refused_while_the_agent_is_replaced(place: Path, kept: socket
         agent.stop()
         assert agent.workload_socket.is_socket()
         assert caller.came.keys() == {"connected"}, caller.came
-        assert caller.came["connected"] > 100
+        assert caller.came["connected"] > 30
         assert "Traceback" not in agent.said
 
 

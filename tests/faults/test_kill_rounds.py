@@ -21,6 +21,7 @@ from tests.doubles.programs import eventually, short_folder, up
 from tests.doubles.workload import Subscriber, fetch, fetch_jwt, refusal_of
 
 ROUNDS = 50
+MOST_ROUNDS = 2 * ROUNDS
 JOINERS = 4
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -48,8 +49,12 @@ class Administrator:
             self._create(number)
             if number % 7 == 6:
                 self._delete()
-            if number % 40 == 0:
+            if number % 20 == 0:
                 self.tokens.append(self.server.token(ttl=600))
+
+    @property
+    def has_done_enough(self) -> bool:
+        return len(self.entries) > 2 * ROUNDS and len(self.deleted) > 5 and len(self.tokens) > 3
 
     def _create(self, number: int) -> None:
         path = f"/killed/{number}"
@@ -126,7 +131,15 @@ def test_nothing_acknowledged_is_lost_and_nothing_has_two_identities(
         joiners += [joiner(folder, server.token(), number) for number in range(JOINERS)]
         stack.enter_context(closing(*joiners))
         with restless(administrator.act), restless(holder.act), subscriber.open():
-            kill_rounds(server, [server_runs, agent, *joiners])
+            kill_rounds(
+                server,
+                [server_runs, agent, *joiners],
+                lambda: (
+                    administrator.has_done_enough
+                    and len(subscriber.serials) > 10
+                    and len(holder.ids) > 50
+                ),
+            )
         eventually(lambda: reachable(server), 30, "the server serves again")
         eventually(
             lambda: refusal_of(lambda: fetch(socket))[0] is grpc.StatusCode.OK, 30, agent.said
@@ -146,11 +159,14 @@ def joiner(folder: Path, token: dict[str, Any], number: int) -> AgentProgram:
     return AgentProgram(folder.with_name(f"n{number}"), {"log_level": "info"}, join=place)
 
 
-def kill_rounds(server: ServerProgram, programs: list[Program]) -> None:
+def kill_rounds(server: ServerProgram, programs: list[Program], enough: Callable[[], bool]) -> None:
+    """Go on until enough was done meanwhile: a slow machine does less between two rounds."""
     chance = random.Random(7)
     authority, agent, *joiners = programs
     # Each round kills the server or the agent, and one of the nodes that join.
-    for round_ in range(ROUNDS):
+    for round_ in range(MOST_ROUNDS):
+        if round_ >= ROUNDS and enough():
+            return
         victims = [(authority, agent)[round_ % 2], joiners[round_ % len(joiners)]]
         if round_ < len(joiners):
             victims[1].start()
@@ -185,8 +201,7 @@ def check_entries(server: ServerProgram, administrator: Administrator) -> None:
         if found.get(id_) != f"spiffe://example.org{path}"
     }
     assert not lost, f"{len(lost)} of {len(administrator.entries)} entries are lost: {lost}"
-    assert len(administrator.entries) > 2 * ROUNDS
-    assert len(administrator.deleted) > 5
+    assert administrator.has_done_enough
     assert not administrator.deleted & found.keys()
     assert not [id_ for id_, count in Counter(found.values()).items() if count > 1]
 
@@ -218,7 +233,6 @@ def check_tokens(
     stack: contextlib.ExitStack,
 ) -> None:
     """A token that was acknowledged and not spent still lets a node join, and a second one not."""
-    assert len(administrator.tokens) > 3
     known = {each["id"]: each["spent"] for each in server.every("/v1/join-tokens")}
     assert all(known[each["id"]] is False for each in administrator.tokens)
     last = administrator.tokens[0]

@@ -49,7 +49,8 @@ def test_a_refusal_has_an_id_under_which_it_is_explained() -> None:
             assert missing.wanted == "unix:gid:4242"
             assert missing.closest == f"unix:gid:{os.getegid()}"
             assert "unix:gid is" in found.causes[0]
-            assert found.fixes[0].command.startswith("finial entry update web --selector unix:gid:")
+            assert found.fixes[0].what.startswith("start the process so that it has unix:gid")
+            assert found.fixes[1].command.startswith("finial entry update web --selector unix:gid:")
             again = await refused(agent.fetch())
             assert id_of(again) == id_of(refusal)
             assert (await explained(agent, pid=os.getpid())).count == 2

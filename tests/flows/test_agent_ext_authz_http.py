@@ -52,6 +52,8 @@ def test_an_allow_is_200_with_the_callers_identity() -> None:
                 response = await charge(client, **SAW_ORDERS)
                 assert (response.status_code, response.content) == (200, b"")
                 assert response.headers["x-spiffe-caller"] == ORDERS
+                removed = response.headers["x-envoy-auth-headers-to-remove"]
+                assert removed == "x-spiffe_caller, x_spiffe-caller, x_spiffe_caller"
 
     play(act)
 
@@ -93,7 +95,8 @@ def test_open_mode_takes_the_header_away() -> None:
     async def act(played: Scene) -> None:
         async with asking(played, policies(1, {PAYMENT: Mode.OPEN})) as (client, _):
             response = await charge(client, x_spiffe_caller=ORDERS)
-        assert response.headers["x-envoy-auth-headers-to-remove"] == "x-spiffe-caller"
+        removed = response.headers["x-envoy-auth-headers-to-remove"]
+        assert removed == "x-spiffe-caller, x-spiffe_caller, x_spiffe-caller, x_spiffe_caller"
         assert "x-spiffe-caller" not in response.headers
 
     play(act)
@@ -151,6 +154,39 @@ def test_bad_requests_are_refused_and_the_connection_ended() -> None:
             answered = await said(played, b"GET / HTTP/1.0\r\n\r\n")
             assert answered.startswith(b"HTTP/1.1 403 Forbidden\r\n")
             assert (await charge(client, **SAW_ORDERS)).status_code == 200
+
+    play(act)
+
+
+def test_who_wants_another_protocol_is_answered_once() -> None:
+    """CONNECT and an upgrade are decided like all else; nothing is read after them."""
+
+    async def act(played: Scene) -> None:
+        async with asking(played) as (_, agent):
+            seen = f"{XFCC}: URI={ORDERS}\r\n".encode()
+            upgrade = b"connection: upgrade\r\nupgrade: websocket\r\n\r\n"
+            charged = await said(played, b"POST /transaction/1 HTTP/1.1\r\n" + seen + upgrade)
+            assert charged.startswith(b"HTTP/1.1 200 OK\r\n")
+            refused = await said(played, b"GET /admin HTTP/1.1\r\n" + seen + upgrade)
+            assert refused.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+            tunnel = b"CONNECT payment:443 HTTP/1.1\r\n" + seen + b"\r\n"
+            answers = await said(played, tunnel, b"GET / HTTP/1.1\r\n\r\n")
+            assert answers.count(b"HTTP/1.1 ") == 1
+            assert b"x-finial-reason: path_not_absolute" in answers
+            assert len(list(agent.parts.access.traffic.rows())) == 3
+
+    play(act)
+
+
+def test_trailers_are_no_headers() -> None:
+    """They come from the client, with the body that an Envoy sends along."""
+
+    async def act(played: Scene) -> None:
+        async with asking(played):
+            head = b"POST /transaction/1 HTTP/1.1\r\ntransfer-encoding: chunked\r\n"
+            body = b"connection: close\r\n\r\n0\r\n" + f"{XFCC}: URI={ORDERS}".encode()
+            answered = await said(played, head + body + b"\r\n\r\n")
+            assert b"x-finial-reason: no_identity" in answered
 
     play(act)
 

@@ -9,11 +9,12 @@ from ca.datastore.ledger import IssuedFilter
 from ca.events.happened import SYSTEM
 from ca.operations.administration.administer_blocks import (
     create_block,
-    end_blocks,
     preview_block,
+    reception,
     remove_block,
     show_block,
 )
+from ca.operations.enforcement import enforcement
 from ca.operations.following.follower import Follower
 from ca.operations.following.known import Known
 from ca.operations.following.streams import Streams
@@ -21,7 +22,8 @@ from ca.operations.publish_blocks import publish_blocks
 from ca.operations.server_identity import renew_server_identity
 from ca.registry.issued import SvidKind
 from finial.blocks import Block, Blocks, SubjectKind, decode
-from finial.spiffe.identity import SpiffeId
+from finial.spiffe.bundle import Bundle
+from finial.spiffe.identity import SpiffeId, TrustDomain
 from finial.spiffe.refusal import Kind, Reason
 from finial.spiffe.selector import Selector
 from finial.wire.convert import spiffe_id_message
@@ -110,11 +112,21 @@ def test_an_agent_that_knows_more_is_told_a_later_version_yet(tmp_path: Path) ->
             await told(stream)
             await publish_blocks(built.world)
             assert (await told(stream)).version == version + 5001
-        absurd = version + 2 * 24 * 3600 * 1000
+        decades = version + 30 * 365 * 24 * 3600 * 1000
+        async with following(agent, "blocks", blocks=decades) as stream:
+            await told(stream)
+            # What it says it enforces is not what it was told.
+            assert reception(built.world).waiting == (agent.id,)
+            [here] = enforcement(built.world)
+            assert here.blocks is not None
+            assert here.blocks.lags
+            await publish_blocks(built.world)
+            assert (await told(stream)).version == decades + 1
+        absurd = version + 200 * 365 * 24 * 3600 * 1000
         async with following(agent, "blocks", blocks=absurd) as stream:
             await told(stream)
             await publish_blocks(built.world)
-            assert built.world.known.blocks_told.value.document.version == version + 5001
+            assert built.world.known.blocks_told.value.document.version == decades + 1
 
     play(tmp_path, act)
 
@@ -240,15 +252,18 @@ def test_what_hits_nothing_and_the_server_itself_are_refused(tmp_path: Path) -> 
     play(tmp_path, act)
 
 
-def test_what_is_blocked_is_blocked_once(tmp_path: Path) -> None:
-    """The same again is refused, with the id of the block that is there."""
+def test_an_identity_of_a_federated_trust_domain_is_blocked(tmp_path: Path) -> None:
+    """Agents are told, although nothing here was issued for it; one of a stranger is not blocked."""
 
     async def act(built: House) -> None:
-        agent, local = await built.join(), await built.local()
-        await register(local, entry_for(agent.id, "/web"))
-        made = await create_block(built.world, SYSTEM, wish(WEB))
-        refusal = await refused(create_block(built.world, SYSTEM, wish(WEB)))
-        assert (refusal.kind, refusal.value) == (Kind.EXISTS, made.block.id)
+        foreign, world = TrustDomain.parse("other.org"), built.world
+        world.known.federated.set({foreign: Bundle(foreign)})
+        made = await create_block(world, SYSTEM, wish("spiffe://other.org/web"))
+        told = world.known.blocks_told.value.document.spiffe_ids
+        assert told == {"spiffe://other.org/web": made.block.id}
+        assert [each.until for each in made.outlook.remains()] == [0]
+        stranger = create_block(world, SYSTEM, wish("spiffe://third.org/web"))
+        assert (await refused(stranger)).kind is Kind.NOT_FOUND
 
     play(tmp_path, act)
 
@@ -264,29 +279,6 @@ def test_no_more_is_blocked_than_can_be_told(tmp_path: Path) -> None:
         ]
         built.world.known.blocks.replace(many)
         assert (await refused(create_block(built.world, SYSTEM, wish(WEB)))).kind is Kind.EXHAUSTED
-
-    play(tmp_path, act)
-
-
-def test_a_block_ends_by_itself(tmp_path: Path) -> None:
-    """From its end on nothing is refused; then it is forgotten, told and audited."""
-
-    async def act(built: House) -> None:
-        agent, local = await built.join(), await built.local()
-        [web] = await register(local, entry_for(agent.id, "/web"))
-        end = int(built.clock.now()) + 100
-        await create_block(built.world, SYSTEM, wish(WEB, until=end))
-        assert (await x509_svid(agent, web.id)).status.code == 7
-        built.clock.advance(100)
-        assert (await x509_svid(agent, web.id)).status.code == 0
-        await publish_blocks(built.world)
-        assert built.world.known.blocks_told.value.document.blocks == ()
-        # The same may be blocked again, before the former block was swept away.
-        await create_block(built.world, SYSTEM, wish(WEB, until=end + 50))
-        built.clock.advance(100)
-        await end_blocks(built.world)
-        assert len(built.world.known.blocks) == 0
-        assert built.audit.kinds()[-1] == "block_ended"
 
     play(tmp_path, act)
 

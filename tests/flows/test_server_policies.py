@@ -9,6 +9,7 @@ from typing import Any
 from ca.events.happened import SYSTEM
 from ca.operations.administration.administer_modes import callee_standing, set_mode, unset_mode
 from ca.operations.enforcement import Versions, enforcement
+from ca.operations.following.streams import FURTHEST_AHEAD
 from ca.operations.publish_policies import publish_policies
 from ca.registry.policy.stored import AuditLevel, StoredPolicy
 from finial.policy.decision import Mode
@@ -128,7 +129,9 @@ def test_versions_only_grow(tmp_path: Path) -> None:
         async with following(agent, now + 5000) as stream:
             assert (await told(stream)).version == now + 5001
         async with following(agent, now + 10**12) as stream:
-            assert (await told(stream)).version == now + 24 * 3600 * 1000 + 1
+            assert (await told(stream)).version == now + 10**12 + 1
+        async with following(agent, now + 10**13) as stream:
+            assert (await told(stream)).version == now + FURTHEST_AHEAD + 1
 
     play(tmp_path, act)
 

@@ -1,6 +1,7 @@
 """An external service has a say about who gets an identity."""
 
 import asyncio
+import gzip
 import json
 import ssl
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from ca import settings
@@ -19,7 +21,7 @@ from ca.operations.hook_client import HookClient
 from ca.operations.issuing.issue_svids import X509Wish, issue_jwt_svid, issue_x509_svids
 from ca.operations.issuing.mint_svids import mint_jwt_svid
 from ca.operations.world import World
-from ca.registry.standing_answer import Opinion, StandingAnswer
+from ca.registry.standing_answer import Opinion, StandingAnswer, StandingAnswers
 from ca.settings import StatusHook
 from finial.blocks import Block, SubjectKind
 from finial.runtime.clock import SystemClock
@@ -28,7 +30,7 @@ from finial.runtime.settings import SettingsError
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 from tests.doubles.ca import SmallCa
-from tests.doubles.house import House, csr, entry_for, register
+from tests.doubles.house import House, csr, entry_for, house, register
 from tests.flows.scenes import play, refused
 
 WEB = SpiffeId.parse("spiffe://example.org/web")
@@ -129,6 +131,11 @@ def _unreachable() -> httpx.Response:
         lambda: httpx.Response(302, headers={"Location": "https://elsewhere.example.org"}),
         lambda: httpx.Response(200, content=b"allow"),
         lambda: httpx.Response(200, content=b"x" * 100_000),
+        lambda: httpx.Response(
+            200,
+            content=gzip.compress(b'{"standing":"allow"}'),
+            headers={"Content-Encoding": "gzip"},
+        ),
         lambda: httpx.Response(200, json={"standing": "perhaps"}),
     ],
 )
@@ -156,6 +163,83 @@ def test_operator_chooses_what_a_silent_service_means(
     play(tmp_path, act)
 
 
+@pytest.mark.parametrize("on_failure", ["open", "closed"])
+def test_silence_ends_no_denial(tmp_path: Path, on_failure: str) -> None:
+    """Only an answer does, also after a restart, for which the answers of before are gone."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        service = Service(standing="deny", lifetime=60)
+        world = hooked(built, service, on_failure=on_failure)
+        await svid(world, agent.id, entry.id)
+        service.answer = _unreachable
+        for second in range(200):
+            built.clock.advance(1)
+            if second == 100:
+                world.known.standings = StandingAnswers()
+            await ask_again(world)
+            assert len(world.known.blocks.holding(built.clock.now())) == 1
+        result = await svid(world, agent.id, entry.id)
+        assert isinstance(result, Refusal)
+        service.answer = {"standing": "unknown"}
+        await ask_again(world)
+        assert list(world.known.blocks) == []
+
+    play(tmp_path, act)
+
+
+def test_answers_that_come_at_once_take_effect_once(tmp_path: Path) -> None:
+    """Several agents ask for the same identity; each is told the same, and none fails."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        service = Service(standing="deny", lifetime=60)
+        world = hooked(built, service)
+
+        async def everybody() -> list[Any]:
+            return await asyncio.gather(*(svid(world, agent.id, entry.id) for _ in range(4)))
+
+        assert {each.kind for each in await everybody()} == {Kind.DENIED}
+        built.clock.advance(61)
+        service.answer = {"standing": "allow"}
+        assert not any(isinstance(each, Refusal) for each in await everybody())
+        kinds = [each for each in built.audit.kinds() if "blocked" in str(each)]
+        assert kinds == ["blocked", "unblocked"]
+
+    play(tmp_path, act)
+
+
+def test_an_administrator_may_be_faster(tmp_path: Path) -> None:
+    """Who blocks or unblocks while the service's answer takes effect is no fault of anybody."""
+
+    async def act(built: House) -> None:
+        agent, local = await built.join(), await built.local()
+        [entry] = await register(local, entry_for(agent.id, "/web"))
+        service = Service(standing="deny", lifetime=60)
+        world = hooked(built, service)
+        made = await create_block(
+            built.world, SYSTEM, BlockWish(SubjectKind.SPIFFE_ID, str(WEB), "x")
+        )
+        world.known.blocks.replace([])
+        result = await svid(world, agent.id, entry.id)
+        assert isinstance(result, Refusal)
+        assert result.kind is Kind.DENIED
+        service.answer = {"standing": "allow"}
+        world.known.blocks.replace([replace_who(made.block)])
+        await world.datastore.delete_block(made.block.id)
+        built.clock.advance(61)
+        assert not isinstance(await svid(world, agent.id, entry.id), Refusal)
+
+    play(tmp_path, act)
+
+
+def replace_who(block: Block) -> Block:
+    """The same block as one of the hook's."""
+    return msgspec.structs.replace(block, who=HOOK.name)
+
+
 def test_secret_that_others_can_read_is_not_sent(tmp_path: Path) -> None:
     """It counts as a service that cannot be asked."""
 
@@ -173,15 +257,20 @@ def test_secret_that_others_can_read_is_not_sent(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
-def test_secret_that_is_no_text_is_not_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("secret", [b"\xff\xfehush", b"hush\nhush", b"hush\x00", b" \n", None])
+def test_secret_that_cannot_be_sent_is_not(tmp_path: Path, secret: bytes | None) -> None:
     """The answer is that the service cannot be asked, and nothing of the secret is told."""
 
     async def act() -> None:
-        write_private(tmp_path / "secret", b"\xff\xfe")
+        if secret is not None:
+            write_private(tmp_path / "secret", secret)
         hook = StatusHook(url="https://idp.example.org/", secret_file=tmp_path / "secret")
         service = Service(standing="allow")
         client = HookClient(hook, httpx.MockTransport(service))
-        assert (await refused(client.ask(WEB, 0.0))).kind is Kind.UNAVAILABLE
+        refusal = await refused(client.ask(WEB, 0.0))
+        assert refusal.kind is Kind.UNAVAILABLE
+        assert "the secret in" in refusal.detail
+        assert "hush" not in refusal.detail
         assert service.asked == []
 
     asyncio.run(act())
@@ -221,6 +310,30 @@ def test_without_room_for_a_block_nothing_is_issued_all_the_same(tmp_path: Path)
         assert len(world.known.blocks) == 300
 
     play(tmp_path, act)
+
+
+@pytest.mark.parametrize("lacking", ["ca_file", "secret_file"])
+def test_a_service_that_could_never_be_asked_lets_no_server_begin(
+    tmp_path: Path, lacking: str
+) -> None:
+    """Else a typing error would mean that everybody is allowed, or nobody."""
+    nowhere = tmp_path / "nowhere"
+    hook = StatusHook(url="https://idp.example.org/", **{lacking: nowhere})  # type: ignore[arg-type]
+    table = {"url": hook.url, lacking: str(nowhere)}
+    refusal = asyncio.run(refused(_begin(tmp_path, status_hook=table)))
+    assert refusal.kind is Kind.PRECONDITION
+    assert str(nowhere) in refusal.detail
+    nowhere.write_text("hush")
+    nowhere.chmod(0o644)
+    with pytest.raises(Refusal, match="nowhere"):
+        HookClient(hook).prepare()
+    write_private(nowhere, SmallCa().pem if lacking == "ca_file" else b"hush")
+    HookClient(hook).prepare()
+
+
+async def _begin(folder: Path, **tables: Any) -> None:
+    async with house(folder, **tables):
+        raise AssertionError("it began")
 
 
 @pytest.mark.parametrize("trusted", [True, False])

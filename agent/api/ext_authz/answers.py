@@ -1,6 +1,7 @@
 """The bytes that Envoy is answered, the same ones made once."""
 
 from collections import OrderedDict
+from itertools import product
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ class CheckAnswers:
 
     def __init__(self, caller_header: str) -> None:
         self._caller_header = caller_header
+        self._look_alikes = look_alikes(caller_header)
         self._allowed: OrderedDict[SpiffeId | None, bytes] = OrderedDict()
 
     def answer(self, decided: Decided) -> bytes:
@@ -43,6 +45,7 @@ class CheckAnswers:
         response.ok_response.SetInParent()
         if not self._caller_header:
             return response.SerializeToString()
+        response.ok_response.headers_to_remove.extend(self._look_alikes)
         if caller is None:
             response.ok_response.headers_to_remove.append(self._caller_header)
         else:
@@ -50,6 +53,17 @@ class CheckAnswers:
             added = response.ok_response.headers.add(append_action=_OVERWRITE)
             added.header.key, added.header.value = self._caller_header, str(caller)
         return response.SerializeToString()
+
+
+def look_alikes(header: str) -> tuple[str, ...]:
+    """The header's name with underscores for dashes: to services behind CGI or WSGI it is the same.
+
+    Envoy lets such headers through.
+    """
+    first, *others = header.split("-")
+    spelled = product("-_", repeat=len(others))
+    next(spelled)
+    return tuple(first + "".join(map("".join, zip(each, others, strict=True))) for each in spelled)
 
 
 def _denied(decided: Decided) -> bytes:

@@ -14,7 +14,7 @@ from typing import Final
 import httptools
 
 from agent.access.asked import Asked
-from agent.api.ext_authz.answers import REASON_HEADER, denial_body
+from agent.api.ext_authz.answers import REASON_HEADER, denial_body, look_alikes
 from agent.api.ext_authz.deciding import Deciding
 from agent.operations.record_decisions import Decided
 from finial.runtime.peer import KernelPeer
@@ -81,6 +81,8 @@ class HttpForm(asyncio.Protocol):
             # Piece by piece, since the end of a head, and with it its size, may be amid the data.
             for at in range(0, len(data), PIECE):
                 self._feed(data[at : at + PIECE])
+        except httptools.HttpParserUpgrade:
+            return  # the answer to CONNECT, or to who wants another protocol, is the last one
         except httptools.HttpParserError:
             self._fail(HTTPStatus.BAD_REQUEST)
 
@@ -89,7 +91,12 @@ class HttpForm(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; repeated ones are joined, as Envoy does it."""
+        """Take a header; repeated ones are joined, as Envoy does it.
+
+        Trailers, which come after the body, are none: no proxy writes them itself.
+        """
+        if self._is_headed:
+            return
         self._count += 1
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         known = self._headers.get(key)
@@ -103,7 +110,8 @@ class HttpForm(asyncio.Protocol):
         """Decide, when the whole request is here."""
         method = self._parser.get_method().decode("latin-1")
         asked = asked_by(method, self._target.decode("latin-1"), self._headers)
-        too_many, keeps = self._count > MAX_HEADERS, self._parser.should_keep_alive()
+        too_many = self._count > MAX_HEADERS
+        keeps = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         self._begin()
         self._stop_timer()
         if self._task is not None or self.peer is None:
@@ -171,9 +179,14 @@ class HttpForm(asyncio.Protocol):
         elif not header:
             self._respond(HTTPStatus.OK, {}, "", keeps)
         elif verdict.caller.id is None:
-            self._respond(HTTPStatus.OK, {REMOVE_HEADER: header}, "", keeps)
+            removed = ", ".join((header, *look_alikes(header)))
+            self._respond(HTTPStatus.OK, {REMOVE_HEADER: removed}, "", keeps)
         else:
-            self._respond(HTTPStatus.OK, {header: str(verdict.caller.id)}, "", keeps)
+            headers = {
+                header: str(verdict.caller.id),
+                REMOVE_HEADER: ", ".join(look_alikes(header)),
+            }
+            self._respond(HTTPStatus.OK, headers, "", keeps)
 
     def _refuse(self, refusal: Refusal, *, keeps: bool) -> None:
         """Say that nothing could be decided: never 200, and 403 only where it is a denial."""

@@ -3,14 +3,14 @@
 The rules, beside those of every form:
 
 1. Each name that is subscribed to gets an answer each time: the secret, or that there is none. What
-   is on its way is answered when it comes.
+   is on its way is answered when it comes. Everything, asked for anew, is sent anew.
 2. A client that comes back says which versions it has, and gets only what is not among them.
 3. What was sent and is no longer the client's is named as removed, once.
 4. A nonce is given and never asked for.
 """
 
 from agent.api.sds.catalogue import EVERYTHING, Interest, Missing, Offer
-from agent.api.sds.secret import SECRET_TYPE, digest
+from agent.api.sds.secret import LONGEST_VERSION, SECRET_TYPE, digest
 from agent.api.sds.subscription import Rejection, Reply, complaint, judge_names, judge_type
 from finial.spiffe.refusal import Kind
 from finial.wire.pb.envoy_discovery_pb2 import (
@@ -61,7 +61,11 @@ class Delta:
             # Whoever begins without a name asks for everything, and whoever was here says so.
             self._everything = not asked
             judge_names(request.initial_resource_versions)
-            self._sent = dict(request.initial_resource_versions)
+            # A version that cannot be ours is none; what is not ours is not kept.
+            self._sent = {
+                name: version if len(version) <= LONGEST_VERSION else ""
+                for name, version in request.initial_resource_versions.items()
+            }
         self._subscribe(asked)
         self._has_begun = True
         if not self._nonce or not request.HasField("error_detail"):
@@ -95,13 +99,20 @@ class Delta:
 
     def _unsubscribe(self, names: frozenset[str]) -> None:
         self._everything = self._everything and EVERYTHING not in names
+        dropped = self._names & names
         self._names -= names
         self._owed -= names
-        for name in names:
-            self._sent.pop(name, None)
+        if self._everything:
+            # The client cannot know whether it still gets it, as a part of everything.
+            self._owed |= dropped
+        else:
+            self._sent = {name: v for name, v in self._sent.items() if name in self._names}
 
     def _subscribe(self, names: frozenset[str]) -> None:
-        self._everything = self._everything or EVERYTHING in names
+        if EVERYTHING in names:
+            self._everything = True
+            if self._has_begun:
+                self._sent = dict.fromkeys(self._sent, "")
         named = names - {EVERYTHING}
         self._names = judge_names(self._names | named)
         known = frozenset() if self._has_begun else self._sent.keys()

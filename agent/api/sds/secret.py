@@ -19,7 +19,7 @@ from finial.wire.pb.well_known import Any as Packed
 
 SECRET_TYPE: Final = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105
 SPIFFE_VALIDATOR: Final = "envoy.tls.cert_validator.spiffe"
-_VERSION_DIGITS: Final = 32
+LONGEST_VERSION: Final = 32
 _PEM_COLUMNS: Final = 64
 
 
@@ -103,7 +103,7 @@ def digest(parts: Iterable[bytes]) -> str:
     hashed = hashlib.sha256()
     for each in parts:
         hashed.update(len(each).to_bytes(8, "big") + each)
-    return hashed.hexdigest()[:_VERSION_DIGITS]
+    return hashed.hexdigest()[:LONGEST_VERSION]
 
 
 def pem(label: str, der: bytes) -> bytes:

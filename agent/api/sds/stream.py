@@ -14,7 +14,7 @@ The rules:
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -100,6 +100,22 @@ def refusal_of(missing: Missing, findings: Findings) -> Refusal:
     return Unserved(Kind.DENIED, missing.why, findings.said)
 
 
+def _refused(offer: Offer) -> dict[str, Missing]:
+    """What there is not, and is not on its way either."""
+    missing = offer.missing.items()
+    return {name: each for name, each in missing if each.kind is not Kind.UNAVAILABLE}
+
+
+def _look(missing: Missing) -> int:
+    """A number for the reason why there is nothing, which is much smaller than the reason."""
+    withheld = ((each.entitlement.id, each.block.id) for each in missing.withheld)
+    return hash((missing.kind, missing.why, missing.asked_for, *withheld))
+
+
+def _coming(missing: Missing) -> Refusal:
+    return Refusal(missing.kind, missing.why)
+
+
 class _Stream:
     """One open stream: what it is held for, and what it was refused."""
 
@@ -112,6 +128,7 @@ class _Stream:
         "_refused",
         "_s",
         "_subscription",
+        "_told",
         "_waits",
         "findings",
     )
@@ -125,7 +142,8 @@ class _Stream:
         self._form = Form.SPIFFE
         self._entry_ids: tuple[str, ...] = ()
         self._held_until: float | None = None
-        self._refused: dict[str, tuple[Missing, Refusal]] = {}
+        self._refused: dict[str, int] = {}
+        self._told: dict[str, Refusal] = {}
         self._reading: asyncio.Future[Any] | None = None
         self._waits = False
         self.findings: Findings | None = None
@@ -133,10 +151,8 @@ class _Stream:
     async def run(self) -> None:
         """Answer each request, and each change."""
         self.findings = findings = await self._s.attestation.attest(self._call.peer)
-        first = await anext(self._call, None)
-        if first is None:
+        if not await self._is_begun():
             return
-        self._begin(first)
         while True:
             version = self._s.changes.version
             offer = self._offer(findings)
@@ -145,7 +161,7 @@ class _Stream:
                 self._record(findings, offer, reply)
                 await self._call.send(reply.message)
             self._note_refused(offer, findings)
-            self._judge(offer, self._s.hold)
+            self._judge(offer, findings, self._s.hold)
             if not await self._something(version):
                 return
             check(self._call.peer, findings.said)
@@ -164,7 +180,7 @@ class _Stream:
                 response: DiscoveryResponse = reply.message
                 response.nonce = ""
                 return response
-            self._judge(offer, 0.0)
+            self._judge(offer, findings, 0.0)
             await self._change(version)
             check(self._call.peer, findings.said)
 
@@ -183,6 +199,13 @@ class _Stream:
         rejection = self._subscription.hear(request)
         if rejection is not None:
             self._s.rejections.record(self._call, rejection)
+
+    async def _is_begun(self) -> bool:
+        """Hear the first request, which an Envoy fills with all that it is; it is not kept."""
+        first = await anext(self._call, None)
+        if first is not None:
+            self._begin(first)
+        return first is not None
 
     def _begin(self, request: Any) -> None:
         names = self._s.secrets.names
@@ -208,21 +231,19 @@ class _Stream:
             self._s.records.served(self._call, findings, ids, offer.spiffe_ids)
 
     def _note_refused(self, offer: Offer, findings: Findings) -> None:
-        """Record each name that the caller is not given, once, and a few at a time."""
-        refused: dict[str, tuple[Missing, Refusal]] = {}
-        recorded = 0
-        for name, missing in offer.missing.items():
-            if missing.kind is Kind.UNAVAILABLE:
-                continue
-            known = self._refused.get(name)
-            if known is None or known[0] != missing:
-                recorded += 1
-                refusal = refusal_of(missing, findings)
-                known = missing, self.refused(refusal) if recorded <= MOST_RECORDED else refusal
-            refused[name] = known
-        self._refused = refused
+        """Record each name that the caller is not given, once, and a few at a time.
 
-    def _judge(self, offer: Offer, hold: float) -> None:
+        Of the others it is only remembered that they were looked at: streams are many.
+        """
+        refused = _refused(offer)
+        known, self._refused = self._refused, {name: _look(each) for name, each in refused.items()}
+        told = {name: self._told[name] for name in self._told if name in refused}
+        new = [name for name, seen in self._refused.items() if known.get(name) != seen]
+        for name in new[:MOST_RECORDED]:
+            told[name] = self.refused(refusal_of(refused[name], findings))
+        self._told = dict(sorted(told.items())[:MOST_RECORDED])
+
+    def _judge(self, offer: Offer, findings: Findings, hold: float) -> None:
         """Decide whether the stream goes on, for how long, and what it ends with."""
         if offer.secrets or not offer.missing:
             self._held_until = None
@@ -230,14 +251,21 @@ class _Stream:
             return
         now = self._s.clock.monotonic()
         comes = [each for each in offer.missing.values() if each.kind is Kind.UNAVAILABLE]
-        refusals = [refusal for _, refusal in self._refused.values()]
+        refused = _refused(offer)
         self._wait(waits=bool(comes))
         if self._held_until is None:
             self._held_until = now + (self._s.hold if comes else hold)
-        if now >= self._held_until:
-            raise _Recorded(refusals[0]) if refusals else Refusal(comes[0].kind, comes[0].why)
-        if not comes and all(each.kind in HOPELESS for each in refusals):
-            raise _Recorded(refusals[0])
+        if now >= self._held_until or (not comes and self._is_hopeless(refused, findings)):
+            raise self._reason(refused, findings) if refused else _coming(comes[0])
+
+    def _is_hopeless(self, refused: Mapping[str, Missing], findings: Findings) -> bool:
+        return all(refusal_of(each, findings).kind in HOPELESS for each in refused.values())
+
+    def _reason(self, refused: Mapping[str, Missing], findings: Findings) -> Exception:
+        """What the caller is told at the end: what was recorded, if it was."""
+        for told in self._told.values():
+            return _Recorded(told)
+        return refusal_of(next(iter(refused.values())), findings)
 
     def _wait(self, *, waits: bool) -> None:
         if waits and not self._waits:

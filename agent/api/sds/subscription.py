@@ -7,7 +7,7 @@ The rules:
 3. A request with `error_detail` refuses the last answer. It is heard, counted and not answered: the
    same again would be refused again, for ever.
 4. What a client has is never sent again, unless it asks for it.
-5. Names are bounded in number and length, and so is what a client says was wrong.
+5. Names are bounded in number and length, and so is what a client says it has or was wrong.
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,8 @@ from finial.spiffe.identity import MAX_ID_BYTES
 from finial.spiffe.refusal import Kind, Refusal
 
 MAX_NAMES: Final = 256
+MAX_NAME_BYTES: Final = 16 * 1024
+"""Of all names of a stream, which are kept for as long as it is open; and streams are many."""
 MAX_COMPLAINT: Final = 300
 
 
@@ -76,7 +78,7 @@ def judge_type(type_url: str) -> None:
 
 
 def judge_names(names: Iterable[str]) -> frozenset[str]:
-    """Accept at most 256 names, none of them empty or over 2048 bytes.
+    """Accept at most 256 names and 16 KiB of them, none empty or over 2048 bytes.
 
     Raises: Refusal of kind INVALID.
     """
@@ -92,6 +94,13 @@ def judge_names(names: Iterable[str]) -> frozenset[str]:
         if not each or len(each.encode()) > MAX_ID_BYTES:
             fault = "is longer than 2048 bytes" if each else "is empty"
             raise Refusal(Kind.INVALID, f"the name of a secret {fault}", field="resource_names")
+    if sum(len(each.encode()) for each in found) > MAX_NAME_BYTES:
+        raise Refusal(
+            Kind.INVALID,
+            f"the names of one stream have more than {MAX_NAME_BYTES} bytes together",
+            field="resource_names",
+            remedy="open another stream",
+        )
     return found
 
 

@@ -61,10 +61,15 @@ class Diagnosing:
     def _membership(self) -> Findings:
         now = self.clock.now()
         standing = self.member.standing.value
-        synced = self.holdings.value.synced
+        held = self.holdings.value
         return (
             membership.judge_server(
-                self.link, self.address(), self.settings.sync_interval, now, synced=synced
+                self.link,
+                self.address(),
+                self.settings.sync_interval,
+                now,
+                synced=held.synced,
+                locked_out=held.lockout is not None,
             ),
             membership.judge_server_clock(self.link),
             membership.judge_own_svid(standing, self.member.id, now),

@@ -20,7 +20,9 @@ _SIGNS_OF_TIME: Final = ("not yet valid", "has expired")
 """How OpenSSL says that a certificate's time is not now."""
 
 
-def judge_server(link: Link, address: str, poll: float, now: float, *, synced: bool) -> Diagnosis:
+def judge_server(
+    link: Link, address: str, poll: float, now: float, *, synced: bool, locked_out: bool = False
+) -> Diagnosis:
     """Whether the server is followed, or at least asked; `poll` is how often, in seconds."""
     since = f"compared {span(now - link.last_sync)} ago" if link.last_sync else "not compared yet"
     if link.connected:
@@ -29,6 +31,14 @@ def judge_server(link: Link, address: str, poll: float, now: float, *, synced: b
         if trouble is not None:
             failing = f"comparing them fails for {span(now - trouble.since)}: {trouble.detail}"
             return failed(SERVER, f"{detail}; {failing}", "on the server: finial doctor")
+        silence = link.server_clock.silence(now)
+        if silence:
+            return warning(
+                SERVER,
+                f"{address} has said nothing for {span(silence)}, not even the time; entries and "
+                f"bundles were {since}",
+                "see that the server is not overloaded or stopped, and that this node reaches it",
+            )
         return ok(SERVER, detail) if link.last_sync else warning(SERVER, detail)
     if link.fault is not None and link.fault.kind is Kind.UNIMPLEMENTED:
         detail = f"{address} has no stream of changes and is polled; entries were {since}"
@@ -38,15 +48,17 @@ def judge_server(link: Link, address: str, poll: float, now: float, *, synced: b
     trouble = link.troubles.get(STREAM)
     why = f": {link.fault.detail}" if link.fault is not None else ""
     away = f"is away for {span(now - trouble.since)}" if trouble is not None else "is away"
-    held = (
-        f"what is held is served; entries and bundles were {since}"
-        if synced
-        else "entries were never known, so that no workload is answered"
-    )
+    held = "entries were never known, so that no workload is answered"
+    if locked_out:
+        held = "this agent is blocked, so that nobody is served"
+    elif synced:
+        held = f"what is held is served; entries and bundles were {since}"
     return failed(
         SERVER,
         f"{address} {away}{why}; {held}",
-        f"see that the server runs and that this node reaches {address}",
+        "on the server: finial unblock, if the reason for it is over"
+        if locked_out
+        else f"see that the server runs and that this node reaches {address}",
     )
 
 
@@ -71,9 +83,12 @@ def judge_own_svid(standing: Standing, agent: SpiffeId | None, now: float) -> Di
     """Whether we are who we were, and for how long."""
     svid = standing.svid
     if standing.phase is not Phase.ATTESTED or svid is None:
-        detail = f"this agent is {standing.phase.value}"
+        detail = f"this agent {standing.phase.words}"
         if standing.phase is Phase.UNATTESTED:
             return failed(OWN_SVID, f"{detail}: no server has accepted it yet", "see its log")
+        if standing.phase is Phase.MUST_REATTEST:
+            when = "it does so by itself when its server answers: see its log for what keeps it"
+            return failed(OWN_SVID, detail, when)
         return failed(OWN_SVID, detail, remedy(standing.phase, agent))
     begin = x509_certificate.not_before(x509_certificate.read(svid.chain[0]))
     if begin > now:

@@ -17,7 +17,8 @@ from finial.spiffe.selector import Selector
 def selectors(path: Sequence[x509.Certificate], trust_domain: TrustDomain) -> tuple[Selector, ...]:
     """Return what a node's entry can ask for; `path` leads from the leaf to the CA."""
     leaf = path[0]
-    values = [f"subject:cn:{name}" for name in [subject_cn(leaf)] if name]
+    name = subject_cn(leaf)
+    values = [f"subject:cn:{name}"] if name and name.isprintable() else []
     values += [f"ca:fingerprint:{fingerprint(each)}" for each in path[1:]]
     values.append(f"serialnumber:{serial_number(leaf)}")
     values += [f"san:{key}:{value}" for key, value in sans(leaf, trust_domain)]

@@ -9,7 +9,8 @@
 3. An engine's answer counts only if the process is in the container's cgroup and PID namespace, or,
    where it has no cgroup, in its namespaces (see `proof`).
 4. A path may name several containers, one inside the other: the innermost that is borne out.
-5. An engine that does not answer is a failure that passes, never a reason to ask somebody else.
+5. An engine that does not answer is a failure that passes, never a reason to ask a user's instead.
+   Mounts do not say which of root's engines made them: both are asked, and one may be away.
 
 All of it belongs to the caller only if the process still lives afterwards; the agent checks.
 """
@@ -133,7 +134,8 @@ class DockerAttestor:
                 return known
             raise
         if isinstance(finding, Attested):
-            return self._memory.keep(key, finding, self._clock.monotonic())
+            container = dict(finding.facts)["container"]
+            return self._memory.keep(key, container, finding, self._clock.monotonic())
         return finding
 
     def _by_cgroup(
@@ -194,16 +196,34 @@ class DockerAttestor:
 
     async def _follow(self, lead: "Lead", deadline: float) -> Finding:
         disproved: list[str] = []
+        away: EngineAway | None = None
         for engine in lead.engines:
-            for id_ in lead.ids:
-                found = await self._proven(engine, id_, lead, deadline)
-                if isinstance(found, Disproved):
-                    disproved.append(found.why)
-                elif found is not None:
-                    return await self._told(engine, found, tuple(disproved), deadline)
+            if away and engine.uid:
+                break
+            try:
+                found = await self._first_proven(engine, lead, disproved, deadline)
+            except EngineAway as silent:
+                away = away or silent
+                continue
+            if found is not None:
+                return await self._told(engine, found, tuple(disproved), deadline)
+        if away:
+            raise away
         if disproved:
             return Failed(Kind.PRECONDITION, "; ".join(disproved))
         return NotApplicable(lead.unknown())
+
+    async def _first_proven(
+        self, engine: "Engine", lead: "Lead", disproved: list[str], deadline: float
+    ) -> ContainerDocument | None:
+        """Ask an engine for each container until one is borne out; note which are disproved."""
+        for id_ in lead.ids:
+            found = await self._proven(engine, id_, lead, deadline)
+            if isinstance(found, Disproved):
+                disproved.append(found.why)
+            elif found is not None:
+                return found
+        return None
 
     async def _proven(
         self, engine: "Engine", id_: str, lead: "Lead", deadline: float

@@ -66,7 +66,8 @@ GRAMMAR: Final = SelectorGrammar(
             "image_config_digest",
             r"image_config_digest:sha256:[0-9a-f]{64}",
             f"docker:image_config_digest:sha256:{'5f' * 32}",
-            "the engine: the digest of the image's configuration, thus of all its layers",
+            "the engine: the image's ID, the digest of its configuration, thus of all its layers, "
+            "or in containerd's store of its index and thus of the images of all its platforms",
             "what was mounted over the image's files, and which of its programs runs",
         ),
         SelectorForm(

@@ -3,18 +3,23 @@
 A process is told from all others by its pid, its start and its cgroups: whoever has the same pid
 later started later, and whoever was moved to another container has other cgroups. What an engine
 says of a container stays true while it runs, except its name, so that it is asked again after
-`REFRESHED` seconds; if it is away then, what it said before holds.
+`REFRESHED` seconds; if it is away then, what it said before holds. Where it says of two processes
+of a container the same, that is kept once: an image may bring along megabytes of labels.
 """
 
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from attestors.contract import Attested, Process
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 REFRESHED: Final = 60.0
 MAX_PROCESSES: Final = 4096
+MAX_CONTAINERS: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._found: OrderedDict[Key, tuple[Attested, float]] = OrderedDict()
+        self._of_container: OrderedDict[str, Attested] = OrderedDict()
 
     def find(self, key: Key) -> Attested | None:
         """What was found out about this very process, however long ago."""
@@ -51,12 +57,17 @@ class Memory:
         known = self._found.get(key)
         return known is not None and now < known[1]
 
-    def keep(self, key: Key, attested: Attested, now: float) -> Attested:
-        """Remember it; what is equal to the last is the last, so that equal sets stay one."""
-        known = self.find(key)
+    def keep(self, key: Key, container: str, attested: Attested, now: float) -> Attested:
+        """Remember it; what is equal to the container's last is the last, so that sets stay one."""
+        known = self._of_container.get(container)
         kept = known if known == attested else attested
-        self._found[key] = (kept, now + REFRESHED)
-        self._found.move_to_end(key)
-        if len(self._found) > MAX_PROCESSES:
-            self._found.popitem(last=False)
+        _put(self._of_container, container, kept, MAX_CONTAINERS)
+        _put(self._found, key, (kept, now + REFRESHED), MAX_PROCESSES)
         return kept
+
+
+def _put(kept: "OrderedDict[K, V]", key: K, value: V, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)

@@ -48,11 +48,11 @@ def tell(
 ) -> tuple[tuple[Selector, ...], tuple[str, ...]]:
     """The selectors of a container, and remarks on what could not be one.
 
-    Without the image nobody knows which labels it brought along: there are none then, unless
-    merged.
+    Without the image, or with another one of its index, nobody knows which labels it brought
+    along: there are none then, unless merged.
     """
     told = _Told()
-    brought = (image.config or Config()) if image else None
+    brought = (image.config or Config()) if image and image.is_of(container) else None
     _tell_labels(told, container.config, brought, choice)
     _tell_variables(told, container.config, brought, choice)
     if container.config.image:
@@ -69,10 +69,14 @@ def tell(
     told.add("engine_uid", str(engine_uid))
     if brought is None and not choice.merge:
         told.remarks.append(
-            "the image is not there any more, so that nobody knows which labels and variables "
+            f"the image is {_missing(image)}, so that nobody knows which labels and variables "
             "came with it: none is given"
         )
     return tuple(Selector(NAME, value) for value in told.values), tuple(told.remarks)
+
+
+def _missing(image: ImageDocument | None) -> str:
+    return "described for another platform" if image else "not there any more"
 
 
 def _tell_labels(told: _Told, own: Config, brought: Config | None, choice: Choice) -> None:

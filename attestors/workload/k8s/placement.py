@@ -3,14 +3,23 @@
 A kubelet makes the cgroups of pods below `kubepods`, at the top of the tree or below the container
 or slice that the whole node lives in. Below a user's slice, below a systemd service that was given
 its subtree (`Delegate=`), and below any cgroup that is not root's, people make cgroups with any
-name, also that of a victim's pod.
+name, also that of a victim's pod. Whose they are is seen where the agent sees the whole tree; from
+a cgroup namespace of its own, as in a pod, only what a kubelet itself would call them counts.
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from attestors.container import cgroup, hierarchies
 from attestors.container.hierarchies import Mount
 from attestors.container.locate import Container, Contradiction, locate
+
+# kubepods/burstable/pod<uid>, kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod<uid>.slice
+_KUBELETS: Final = re.compile(
+    r"kubelet(?:\.slice)?|(?:[a-z0-9_]+-)*kubepods(?:-burstable|-besteffort)?(?:\.slice)?"
+    r"|burstable|besteffort|(?:[a-z0-9_]+-)*pod[0-9a-f_-]{32,36}(?:\.slice)?"
+)
 
 
 def nodes_of(proc: str) -> frozenset[tuple[str, ...]]:
@@ -41,15 +50,27 @@ def fault_of(container: Container, mounts: Sequence[Mount] = ()) -> str | None:
     services = [each for each in outside if each.endswith(".service")]
     if services:
         return f"the cgroup {container.root} belongs to {services[0]}, and to no kubelet"
+    if ".." in outside:
+        return _beside(container, outside)
     return _given_away(container, outside, mounts)
+
+
+def _beside(container: Container, outside: Sequence[str]) -> str | None:
+    """Judge by the names alone: above what a stranger owns stands what a stranger's is called."""
+    strange = [each for each in outside if each != ".." and not _KUBELETS.fullmatch(each)]
+    if not strange:
+        return None
+    return (
+        f"the cgroup {container.root} is in {strange[0]}, which no kubelet makes, and from the "
+        "agent's own cgroup namespace nobody sees whose that is"
+    )
 
 
 def _given_away(
     container: Container, outside: Sequence[str], mounts: Sequence[Mount]
 ) -> str | None:
     point = hierarchies.point_of(mounts, container.hierarchy)
-    # From a cgroup namespace of our own what lies beside it cannot be seen.
-    if point is None or ".." in outside:
+    if point is None:
         return None
     try:
         given = hierarchies.first_given_away(point, "/".join(outside))

@@ -2,6 +2,7 @@
 
 Anybody on the system bus may send us signals and calls of any size. These are skipped unread; only
 answers to our own calls are decoded, and the bus passes on no other answers than those asked for.
+Between two portions of what came everybody else has their turn.
 """
 
 import array
@@ -153,6 +154,8 @@ class Connection:
             raise ConnectionLost(f"the service manager went away: {error.strerror}") from error
         if not content:
             raise ConnectionLost("the service manager ended the connection")
+        # What is there already is received without waiting: a flood would leave nobody a turn.
+        await asyncio.sleep(0)  # noqa: TID251 - yields only
         return content
 
     async def _read(self) -> None:

@@ -44,7 +44,8 @@ class Settings:
 
     `discover_workload_path` gives `unix:path` and `unix:sha256`; it is on here and off in SPIRE.
     `workload_size_limit` is in bytes: a larger program is not attested at all; 0 is no limit, and
-    below 0 nothing is hashed. `discover_cgroup` gives `unix:cgroup`, which SPIRE has not.
+    below 0 nothing is hashed; a program that cannot be read within 10 seconds has no hash either.
+    `discover_cgroup` gives `unix:cgroup`, which SPIRE has not.
     """
 
     discover_workload_path: bool = True
@@ -75,9 +76,7 @@ class UnixAttestor:
     async def attest(self, process: Process, deadline: float) -> Finding:
         """Look at a process until `deadline` (monotonic seconds)."""
         try:
-            program = (
-                await self._programs.find(process.proc, deadline) if self._programs else _NOT_ASKED
-            )
+            program = await self._programs.find(process, deadline) if self._programs else _NOT_ASKED
             # After the program: one that runs set-uid since connecting is seen to do so now.
             found = Credentials.read(process.proc)
         except TooLarge as error:

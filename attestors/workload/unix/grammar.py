@@ -67,7 +67,8 @@ GRAMMAR: Final = SelectorGrammar(
             "sha256",
             r"sha256:[0-9a-f]{64}",
             f"unix:sha256:{'5f' * 32}",
-            "the kernel: the content of the running file, in a container as well",
+            "the kernel: the content of the running file, in a container as well; not given of a "
+            "file system that a user may have mounted in a namespace of their own",
             "what it loads: of a script this is the interpreter; and who runs it: whoever has such "
             "a file has the selector too, so name the user as well",
         ),

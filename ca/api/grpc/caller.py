@@ -63,14 +63,15 @@ class Guard:
     ) -> Awaitable[None] | None:
         known, now = self._world.known, self._world.clock.now()
         passed = peer.passes.get(call.method)
-        if passed is not None and passed[0] == known.sequence and now <= peer.not_after:
+        if passed is not None and passed[0] == known.state and now <= peer.not_after:
             call.caller = passed[1]
             return None
-        refuse_blocked_caller(self._world, caller_id, peer.serial)
+        agent = self._may_be_agent(caller_id)
+        if not agent:
+            refuse_blocked_caller(self._world, caller_id, peer.serial)
         entries = known.entries
         admin = caller_id in self._admins or entries.has_admin(caller_id)
         downstream = entries.has_downstream(caller_id)
-        agent = self._may_be_agent(caller_id)
         caller = Caller(
             admin=admin,
             downstream=downstream,
@@ -81,12 +82,12 @@ class Guard:
         # One that is an administrator too can be banned all the same.
         if not agent:
             _judge_expiry(peer, now)
-            peer.passes[call.method] = known.sequence, call.caller
+            peer.passes[call.method] = known.state, call.caller
             return None
         standing = standing_of(self._world, caller_id, peer.serial, peer.not_after)
         if standing.changed:
             return first_use(self._world, caller_id, peer.serial, peer.not_after)
-        peer.passes[call.method] = known.sequence, call.caller
+        peer.passes[call.method] = known.state, call.caller
         return None
 
     def _may_be_agent(self, caller_id: SpiffeId) -> bool:

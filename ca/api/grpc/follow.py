@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from ca.api.grpc.caller import ServerCall, agent_of, expiry_of, serial_of
+from ca.api.grpc.caller import ServerCall, agent_of, expiry_of, judge_again, serial_of
 from ca.api.grpc.rate_limits import Gates
 from ca.operations.administration.administer_tokens import prove_bundle
 from ca.operations.follow import ATTESTORS, greet, note_attestors, part
@@ -27,6 +27,8 @@ def follow_service(world: World) -> Service:
         first: follow_pb2.Up | None = await anext(call, None)
         if first is None or first.WhichOneof("message") != "hello":
             raise Refusal(Kind.INVALID, "the first message of the stream is not hello")
+        # Until the stream is open, nobody ends it when its agent is cast out.
+        judge_again(world, call)
         stream = world.streams.open(agent_of(call), expiry_of(call), serial_of(call))
         greet(world, stream, first.hello.versions, first.hello.capabilities)
         listening = asyncio.ensure_future(_listen(world, call, stream))

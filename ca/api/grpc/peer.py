@@ -41,7 +41,9 @@ class RemotePeer:
     id: SpiffeId | None = None
     serial: str = ""
     not_after: int = 0
-    passes: dict[str, tuple[int, Ground]] = field(default_factory=dict, compare=False, repr=False)
+    passes: dict[str, tuple[tuple[int, int], Ground]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def network(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -41,6 +42,7 @@ class GivenIdentity:
         self._certificate = certificate
         self._key = key
         self._read: tuple[object, TlsIdentity] | None = None
+        self._fault = ""
 
     def current(self) -> TlsIdentity:
         """Return the identity of this moment; a broken replacement leaves the former one.
@@ -51,7 +53,8 @@ class GivenIdentity:
             stamp = tuple(_stamp(path) for path in (self._certificate, self._key))
             if self._read is None or self._read[0] != stamp:
                 self._read = (stamp, self._load())
-        except (OSError, ValueError, TypeError) as fault:
+            self._fault = ""
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as fault:
             self._complain(fault)
         assert self._read is not None
         return self._read[1]
@@ -60,7 +63,10 @@ class GivenIdentity:
         sentence = f"the certificate {self._certificate} or its key cannot be used: {fault}"
         if self._read is None:
             raise Refusal(Kind.PRECONDITION, sentence) from fault
-        logger.warning("%s; the former one stays", sentence)
+        # Once, and not at each handshake: anybody can make one.
+        if sentence != self._fault:
+            logger.warning("%s; the former one stays", sentence)
+        self._fault = sentence
 
     def _load(self) -> TlsIdentity:
         chain = x509.load_pem_x509_certificates(self._certificate.read_bytes())

@@ -79,8 +79,10 @@ async def create_block(
 ) -> Blocking:
     """Block something, at once; wait at most so many seconds until agents enforce it.
 
+    It takes the place of a block of the same that ends sooner, without a moment between.
+
     Raises: Refusal of kind INVALID; PRECONDITION for the server's own ID; NOT_FOUND when nothing
-        would be hit; EXISTS when it is blocked already; EXHAUSTED; UNAVAILABLE.
+        would be hit; EXISTS when it is blocked already for as long; EXHAUSTED; UNAVAILABLE.
     """
     block = _judged(world, actor, wish)
     if size_of((*world.known.blocks, block)) > MAX_SIZE:
@@ -92,9 +94,9 @@ async def create_block(
     if block.kind in _ALONE or not _is_registered(world, block):
         await _outlook(world, block)
     begun = world.clock.monotonic()
-    await world.datastore.create_block(block)
+    before = await world.datastore.create_block(block)
     await world.follower.caught_up()
-    world.record(Blocked(actor, block))
+    world.record(*([BlockEnded(actor, before)] if before else []), Blocked(actor, block))
     await publish_blocks(world)
     reception = await _received(world, begun, min(wait, LONGEST_WAIT))
     # Looked at once more: what was issued until the block was in force is in the ledger now.
@@ -149,7 +151,7 @@ def reception(world: World) -> Reception:
                 unreachable.append(node.id)
         elif not world.streams.knows(node.id, BLOCKS):
             deaf.append(node.id)
-        elif max(each.applied.get(BLOCKS, 0) for each in streams) >= version:
+        elif any(each.applied.get(BLOCKS, 0) == version for each in streams):
             applied.append(node.id)
         else:
             waiting.append(node.id)
@@ -222,8 +224,9 @@ async def _outlook(world: World, block: Block, *, known: bool = False) -> Outloo
         tuple(away),
         tuple(agent for agent in sorted(agents) if world.known.nodes.get(agent) is not None),
         more,
+        _is_federated(world, block),
     )
-    if outlook.is_empty and not known and not _is_federated(world, block):
+    if outlook.is_empty and not known:
         raise Refusal(
             Kind.NOT_FOUND,
             "this hits nothing: no entry, no agent and no live SVID",

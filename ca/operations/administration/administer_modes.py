@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ca.events.access_rules import CalleeModeSet, CalleeModeUnset
 from ca.events.happened import Actor
 from ca.operations.world import World
+from ca.registry.policy.policy_index import UNSET
 from ca.registry.policy.stored import AuditLevel, CalleeMode
 from finial.policy.decision import Mode
 from finial.policy.id_pattern import IdPattern
@@ -34,14 +35,9 @@ def list_modes(world: World) -> tuple[CalleeMode, ...]:
 def callee_standing(world: World, callee: IdPattern) -> CalleeStanding:
     """Say what holds for a callee, or for those below a prefix that have no mode of their own."""
     policies = world.known.policies
-    own = policies.mode(callee)
-    holds = own or policies.mode_of(callee.id)
+    own, holds = policies.mode(callee), policies.mode_for(callee)
     return CalleeStanding(
-        callee,
-        holds,
-        own is not None,
-        own is not None or not policies.is_unset(callee.id),
-        len(policies.about(callee.id)),
+        callee, holds, own is not None, holds is not UNSET, policies.count_about(callee)
     )
 
 

@@ -22,7 +22,7 @@ from ca.operations.following.streams import (
     Changed,
     Streams,
 )
-from ca.registry.block.judge_block import agent_refusal
+from ca.registry.block.judge_block import agent_refusal, serial_refusal
 from ca.registry.change import Topic
 from ca.registry.index import Touched
 from finial.runtime.clock import Clock
@@ -155,18 +155,20 @@ class Follower:
         """
         known, now = self._known, self._clock.now()
         known.blocks_wanted.set()
-        blocked = set()
+        blocked = known.blocks.agents(known.nodes, now)
         for agent in tuple(self._streams.agents):
-            node = known.nodes.get(agent)
-            block = known.blocks.of_agent(agent, node.selectors if node else (), now)
+            block = blocked.get(agent)
             if block is not None:
-                blocked.add(agent)
                 self._streams.tell(agent, Changed(STANDING, sequence, document=b"blocked"))
                 for stream in self._streams.of(agent):
                     stream.end(agent_refusal(block, agent))
             elif not self._streams.knows(agent, BLOCKS):
                 self._streams.tell(agent, Changed(ENTRIES, sequence))
+        for stream in self._streams:
+            if (block := known.blocks.of_serial(stream.serial, now)) is not None:
+                stream.end(serial_refusal(block, stream.serial, stream.agent))
         if blocked:
+            # Also those that hold no stream: a connection may be about to open one.
             self._cast_out(frozenset(blocked))
 
     def _take_entries(self, news: News) -> tuple[Touched, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from ca.registry.policy.attribute_table import AttributeTable
 from ca.registry.policy.policy_index import PolicyIndex
 from ca.registry.standing_answer import StandingAnswers
 from ca.registry.whereabouts.lately import Lately
-from finial.blocks import BlocksDocument, encode
+from finial.blocks import Blocks, BlocksDocument, encode
 from finial.runtime.watch import Watch
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
@@ -32,15 +32,16 @@ class Signers:
 
 @dataclass(frozen=True, slots=True)
 class PublishedBlocks:
-    """What agents were told last of what is blocked, and the same as it travels."""
+    """What agents were told last of what is blocked, ready to be asked, and as it travels."""
 
     document: BlocksDocument
+    lookup: Blocks
     content: bytes
 
     @classmethod
     def of(cls, document: BlocksDocument) -> Self:
         """Write a document down."""
-        return cls(document, encode(document))
+        return cls(document, Blocks(document), encode(document))
 
 
 class Known:
@@ -69,3 +70,8 @@ class Known:
         self.sequence = 0
         self.rotation_wanted = asyncio.Event()
         self.port = 0
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """What changes whenever a caller may have to be judged anew."""
+        return self.sequence, self.blocks_told.value.document.version

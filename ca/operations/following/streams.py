@@ -23,6 +23,12 @@ MAX_NAMED_IDS: Final = 1000
 MAX_TOPICS: Final = 32
 MAX_TOPIC_LENGTH: Final = 64
 
+FURTHEST_AHEAD: Final = 100 * 365 * 24 * 3600 * 1000
+"""Milliseconds that an agent may lead versions ahead of our clock.
+
+Clocks have been wrong by decades, and an agent that is not followed is deaf until then.
+"""
+
 ENTRIES: Final = "entries"
 BUNDLE: Final = "bundle"
 STANDING: Final = "standing"

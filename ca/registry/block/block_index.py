@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from ca.registry.entry import Entry
 from ca.registry.issued import Issued, SvidKind
+from ca.registry.nodes.node_index import NodeIndex
 from finial.blocks import Block, SubjectKind
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.selector import Selector
@@ -68,6 +69,17 @@ class BlockIndex:
     ) -> Block | None:
         """What blocks an agent: itself, or one of its node's selectors."""
         return self._held(SubjectKind.AGENT, str(agent), now) or self.of_selectors(selectors, now)
+
+    def agents(self, nodes: NodeIndex, now: float) -> dict[SpiffeId, Block]:
+        """Every agent that is blocked, itself or by a selector of its node."""
+        found: dict[SpiffeId, Block] = {}
+        for block in self.holding(now):
+            if block.kind is SubjectKind.AGENT:
+                found[SpiffeId.parse(block.subject)] = block
+            elif block.kind is SubjectKind.SELECTOR:
+                hit = nodes.having((Selector.parse(block.subject),))
+                found.update((node.id, found.get(node.id, block)) for node in hit)
+        return found
 
     def of_selectors(self, selectors: Iterable[Selector], now: float) -> Block | None:
         """What blocks whoever shows these selectors."""

@@ -39,7 +39,7 @@ def read_subject(
 
 
 def judge_reason(reason: str) -> str:
-    """Accept a reason: whoever meets the block is shown it.
+    """Accept a reason: operators who meet the block are shown it.
 
     Raises: Refusal of kind INVALID.
     """
@@ -49,7 +49,7 @@ def judge_reason(reason: str) -> str:
             Kind.INVALID,
             f"a reason has 1 to {MAX_REASON} printable characters",
             field="reason",
-            remedy="say why, for whoever meets the block",
+            remedy="say why, for operators who meet the block",
         )
     return reason
 
@@ -74,6 +74,14 @@ def refusal(block: Block, what: str, reason: Reason | None = None) -> Refusal:
 def agent_refusal(block: Block, agent: SpiffeId) -> Refusal:
     """Say no to an agent that is blocked, in a way that it can tell from other denials."""
     return refusal(block, f'agent "{agent}"', Reason.AGENT_BLOCKED)
+
+
+def serial_refusal(
+    block: Block, serial: str, caller: SpiffeId, *, reattestable: bool = False
+) -> Refusal:
+    """Say no to whoever shows an X.509-SVID that is blocked; an agent may attest for another."""
+    reason = Reason.AGENT_NOT_ACTIVE if reattestable else None
+    return refusal(block, f'the X.509-SVID {serial} of "{caller}"', reason)
 
 
 def _read_id(kind: SubjectKind, text: str, trust_domain: TrustDomain) -> tuple[SubjectKind, str]:

@@ -32,7 +32,8 @@ class Holder:
 class Outlook:
     """What is hit: entries, live SVIDs (`more` when there are others), and who holds them.
 
-    `unreachable` are the agents that are away and decide by what they knew last.
+    `unreachable` are the agents that are away and decide by what they knew last. What is `foreign`
+    was issued by another trust domain, and no ledger of ours says how long it lives.
     """
 
     entries: tuple[Entry, ...]
@@ -41,11 +42,12 @@ class Outlook:
     unreachable: tuple[SpiffeId, ...] = ()
     blocked_agents: tuple[SpiffeId, ...] = ()
     more: bool = False
+    foreign: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all would be hit."""
-        return not (self.entries or self.svids or self.blocked_agents)
+        return not (self.entries or self.svids or self.blocked_agents or self.foreign)
 
     def last(self, kind: SvidKind) -> int:
         """When the last live SVID of a kind ends, in Unix seconds; 0 if there is none."""
@@ -54,6 +56,13 @@ class Outlook:
     def remains(self) -> Iterator["Remainder"]:
         """Say who could still accept what, and until when."""
         x509, jwt = self.last(SvidKind.X509), self.last(SvidKind.JWT)
+        if self.foreign:
+            yield Remainder(
+                "verifiers that ask no agent",
+                "accept what its own trust domain issued and does not revoke",
+            )
+            for agent in self.unreachable:
+                yield Remainder(f"agent {agent}, which cannot be reached,", "lets it pass")
         if x509:
             yield Remainder(
                 "verifiers of mTLS that look at no CRL and ask no agent",
@@ -82,11 +91,14 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """Who could still do what, a sentence of two parts; `until` is in Unix seconds."""
+    """Who could still do what, a sentence of two parts.
+
+    `until` is in Unix seconds, 0 where only another trust domain knows it.
+    """
 
     who: str
     what: str
-    until: int
+    until: int = 0
 
 
 def holders_of(

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+import msgspec
+
 from ca.registry.entry import Entry
 from ca.registry.index import EntryIndex
 from ca.registry.issued import Issued, SvidKind
 from ca.registry.nodes.node_index import NodeIndex
-from finial.blocks import Block, BlocksDocument, SubjectKind
+from finial.blocks import MAX_DOCUMENT, Block, BlocksDocument, SubjectKind, encode
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.selector import Selector
 
@@ -32,8 +34,12 @@ _AROUND: Final = 200
 
 @dataclass(slots=True)
 class Reach:
-    """Names of what is hit, each with the id of its block; serial numbers are decimal."""
+    """Names of what is hit, each with the id of its block; serial numbers are decimal.
 
+    `order` is of the blocks' ids, those that end last at the end.
+    """
+
+    order: dict[str, int] = field(default_factory=dict)
     spiffe_ids: dict[str, str] = field(default_factory=dict)
     entries: dict[str, str] = field(default_factory=dict)
     agents: dict[str, str] = field(default_factory=dict)
@@ -42,15 +48,18 @@ class Reach:
     jtis: dict[str, str] = field(default_factory=dict)
 
     def of(self, svid: Issued) -> str:
-        """The id of the block that hits an SVID beyond its identity; empty if none does."""
+        """The id of the block that hits an SVID beyond its identity; empty if none does.
+
+        Of several it is the one that ends last: an agent that is away then hears of no other.
+        """
         own = self.serials if svid.kind is SvidKind.X509 else self.jtis
-        return (
-            own.get(svid.serial)
-            or self.entries.get(svid.entry_id)
-            or self.agents.get(svid.agent_id)
-            or self.agents.get(svid.spiffe_id)
-            or ""
+        found = (
+            own.get(svid.serial),
+            self.entries.get(svid.entry_id),
+            self.agents.get(svid.agent_id),
+            self.agents.get(svid.spiffe_id),
         )
+        return max(filter(None, found), key=lambda each: self.order.get(each, -1), default="")
 
     def hits(self, svid: Issued) -> bool:
         """Whether an SVID is hit by anything."""
@@ -60,7 +69,8 @@ class Reach:
 def reach_of(blocks: Iterable[Block], entries: EntryIndex, nodes: NodeIndex) -> Reach:
     """Say what these blocks hit; where several hit the same, the one that ends last is named."""
     reach = Reach()
-    for block in sorted(blocks, key=_lasting):
+    for number, block in enumerate(sorted(blocks, key=_lasting)):
+        reach.order[block.id] = number
         match block.kind:
             case SubjectKind.SPIFFE_ID:
                 reach.spiffe_ids[block.subject] = block.id
@@ -127,6 +137,26 @@ def document_of(
         serials=serials,
         jtis=jtis,
         shortened=shortened or len(entries) > MAX_ENTRIES,
+    )
+
+
+def fitting(document: BlocksDocument) -> BlocksDocument:
+    """The document, or if it is longer than agents read one of what blocks name themselves.
+
+    Identifiers may be very long, and a selector may be that of every node.
+    """
+    if len(encode(document)) <= MAX_DOCUMENT:
+        return document
+    named: dict[SubjectKind, dict[str, str]] = {kind: {} for kind in SubjectKind}
+    for each in document.blocks:
+        named[each.kind][each.subject] = each.id
+    return msgspec.structs.replace(
+        document,
+        spiffe_ids=named[SubjectKind.SPIFFE_ID] | named[SubjectKind.AGENT],
+        entries=named[SubjectKind.ENTRY],
+        serials=named[SubjectKind.SERIAL],
+        jtis=named[SubjectKind.JTI],
+        shortened=True,
     )
 
 

@@ -77,19 +77,30 @@ class PolicyIndex:
 
     def mode_of(self, callee: SpiffeId) -> CalleeMode:
         """The mode that holds for a callee: its own, or that of the longest prefix above it."""
-        own = self._modes.get(IdPattern(callee))
-        if own is not None:
-            return own
-        found = (self._modes.get(IdPattern(above, below=True)) for above in above_of(callee))
-        return next((each for each in found if each is not None), UNSET)
+        return self._modes.get(IdPattern(callee)) or self._above(above_of(callee))
 
-    def is_unset(self, callee: SpiffeId) -> bool:
-        """Whether nobody gave it a mode, neither itself nor by a prefix above it."""
-        return self.mode_of(callee) is UNSET
+    def mode_for(self, callees: IdPattern) -> CalleeMode:
+        """The mode that holds for a callee, or for those below a prefix that have none nearer."""
+        if not callees.below:
+            return self.mode_of(callees.id)
+        return self._above((callees.id, *above_of(callees.id)))
 
     def about(self, callee: SpiffeId) -> tuple[PolicyText, ...]:
         """The policies that can be about a callee, by name."""
         return self._selection.document(0, {callee: Mode.ENFORCE}, {}).policies
+
+    def count_about(self, callees: IdPattern) -> int:
+        """How many policies can be about a callee, or about anybody below a prefix."""
+        if not callees.below:
+            return len(self.about(callees.id))
+        return sum(
+            any(each.may_concern_any(callees) for each in statements)
+            for statements in self._read.values()
+        )
+
+    def _above(self, prefixes: Iterable[SpiffeId]) -> CalleeMode:
+        found = (self._modes.get(IdPattern(each, below=True)) for each in prefixes)
+        return next((each for each in found if each is not None), UNSET)
 
     def document(self, callees: Collection[SpiffeId], identities: Identities) -> PolicyDocument:
         """What an agent is told that serves these callees, without a version.

@@ -1,6 +1,7 @@
 """A policy and a callee's mode as they are kept."""
 
 import enum
+import json
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -34,7 +35,16 @@ class StoredPolicy:
 
     def says(self, text: PolicyText, *, enabled: bool) -> bool:
         """Whether it would be no other after a change to these."""
-        return self.told == text and self.enabled == enabled
+        same = (self.name, self.form, self.enabled) == (text.name, text.form, enabled)
+        return same and _meant(self.form, self.text) == _meant(text.form, text.text)
+
+    def replaced_by(self, other: "StoredPolicy") -> "StoredPolicy":
+        """The same policy as the other one would have it; itself where that is no change."""
+        if self.says(other.told, enabled=other.enabled):
+            return self
+        return self.changed(
+            other.told, enabled=other.enabled, now=other.changed_at, who=other.changed_by
+        )
 
     def changed(self, text: PolicyText, *, enabled: bool, now: int, who: str) -> Self:
         """The same policy with another text, one revision later."""
@@ -48,6 +58,11 @@ class StoredPolicy:
             changed_at=now,
             changed_by=who,
         )
+
+
+def _meant(form: Form, text: str) -> object:
+    # The order of a rule's members says nothing.
+    return json.loads(text) if form is Form.RULE else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

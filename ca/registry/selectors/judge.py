@@ -14,6 +14,7 @@ from ca.registry.index.node_aliases import is_alias
 from ca.registry.selectors.fleet import Fleet
 from ca.registry.selectors.spelling import nearest
 from ca.registry.selectors.vocabulary import SPIFFE_ID, SelectorType, Vocabulary
+from finial.explain.hiding import form_name
 from finial.spiffe.refusal import Kind, Refusal
 from finial.spiffe.selector import Selector
 
@@ -84,7 +85,8 @@ def _judge_workload(selector: Selector, around: Surroundings) -> Objection | Non
         # An attestor, or a version of one, that agents have and this server has not.
         return None
     if known is None and fleet.running(selector.type):
-        fault = f"no agent's attestor {selector.type} gives a selector {selector.type}:{_cut(name)}"
+        form = _cut(form_name(selector.value))
+        fault = f"no agent's attestor {selector.type} gives a selector {selector.type}:{form}"
         return _objection(selector, {}, words, fault, "see the attestor's own description")
     if known is None and selector.type in words.node:
         return _objection(
@@ -136,7 +138,7 @@ def _judge_node(selector: Selector, around: Surroundings) -> Objection | None:
 def _unknown(selector: Selector, types: Mapping[str, SelectorType], words: Vocabulary) -> Objection:
     """Say which part of a selector is the wrong one."""
     known = types.get(selector.type)
-    name = selector.value.partition(":")[0]
+    name = form_name(selector.value)
     if known is None:
         fault = f"no attestor gives selectors of the type {_cut(selector.type)}"
         remedy = (
@@ -144,7 +146,7 @@ def _unknown(selector: Selector, types: Mapping[str, SelectorType], words: Vocab
         )
     elif not known.forms:
         fault, remedy = f"the attestor {known.name} gives no selectors", "choose another attestor's"
-    elif _is_named(known, selector):
+    elif name in known.patterns:
         fault = f"no {known.name}:{name} selector has such a value"
         example = next(form.example for form in known.forms if form.name == name)
         remedy = f"write it like {example}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ca.registry.entry import Entry
 from ca.registry.index.node_aliases import is_alias
 from ca.registry.selectors.judge import Surroundings
+from finial.explain.hiding import form_name
 from finial.spiffe.selector import Selector
 
 
@@ -34,4 +35,5 @@ def _on_its_agent(entry: Entry, selector: Selector, forms: tuple[str, ...] | Non
         return
     name = selector.value.partition(":")[0]
     if name not in forms:
-        yield f"the agent {entry.parent_id} gives no selectors {selector.type}:{name}"
+        form = form_name(selector.value)
+        yield f"the agent {entry.parent_id} gives no selectors {selector.type}:{form}"

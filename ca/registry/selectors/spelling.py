@@ -6,6 +6,7 @@ from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 from ca.registry.selectors.vocabulary import SelectorType
+from finial.explain.hiding import form_name
 from finial.spiffe.selector import Selector
 
 _LONGEST: Final = 256
@@ -29,7 +30,8 @@ def nearest(wrong: Selector, types: Mapping[str, SelectorType]) -> Selector | No
 
 def _variants(wrong: Selector, types: Mapping[str, SelectorType]) -> Iterator[tuple[str, str]]:
     """What may have been meant, the likeliest first."""
-    name, _, rest = wrong.value.partition(":")
+    name = form_name(wrong.value)
+    rest = wrong.value[len(name) + 1 :]
     own = types.get(wrong.type)
     if own is not None:
         yield from ((own.name, value) for value in _spelt(wrong.value, own))
@@ -49,7 +51,8 @@ def _variants(wrong: Selector, types: Mapping[str, SelectorType]) -> Iterator[tu
 
 def _spelt(value: str, known: SelectorType) -> Iterator[str]:
     """The value under the nearest names of a form: as it is, trimmed, with = for : or : for =."""
-    name, _, rest = value.partition(":")
+    name = form_name(value)
+    rest = value[len(name) + 1 :]
     for form in _close(name, known.patterns):
         trimmed = rest.strip()
         swapped = rest.replace("=", ":", 1), rest.replace(":", "=", 1)

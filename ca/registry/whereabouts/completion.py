@@ -1,6 +1,6 @@
 """An agent's explanation is completed by what only the server knows: the entries of others."""
 
-import shlex
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,7 @@ from ca.registry.whereabouts.survey import Sighting
 from finial.explain.checkup import span
 from finial.explain.evidence import Evidence
 from finial.explain.explanation import Elsewhere, Explanation, Fix, Outcome
+from finial.explain.shell import join, quote
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.well_known import is_agent, server_id
 
@@ -65,13 +66,21 @@ class Completion:
         )
 
     def _forgotten(self, explanation: Explanation) -> Iterator[str]:
-        """Entries that the agent still serves and that are no more."""
+        """Entries that the agent still serves and that are no more, or should be."""
+        now = self._position.now
         for report in explanation.matches:
-            if self._registry.entries.get(report.id) is None:
+            entry, named = (
+                self._registry.entries.get(report.id),
+                f"{report.id} for {report.spiffe_id}",
+            )
+            if entry is None:
                 yield (
-                    f"the entry {report.id} for {report.spiffe_id} is deleted on the server, and "
-                    "this agent has not applied that yet"
+                    f"the entry {named} is deleted on the server, and this agent has not applied "
+                    "that yet"
                 )
+            elif 0 < entry.expires_at <= now:
+                ago = span(now - entry.expires_at)
+                yield f"the entry {named} expired {ago} ago, and is deleted within some minutes"
 
     def _why(self, sighting: Sighting) -> str:
         if sighting.gone is not None:
@@ -104,8 +113,9 @@ class Completion:
         if sighting.coming:
             yield Fix(what="wait a moment and ask again")
         elif sighting.gone is not None:
+            be_there = f"{_powers(entry)}be there"
             yield Fix(
-                what=f"register {entry.spiffe_id} again, if it should still be there",
+                what=f"register {entry.spiffe_id} again, if it should still {be_there}",
                 command=self._create(entry, str(entry.parent_id)),
             )
         else:
@@ -119,7 +129,7 @@ class Completion:
             yield from self._alias(entry)
             return
         create = self._create(entry, str(self._position.agent.id))
-        what = f"register {entry.spiffe_id} for this agent too, if it may run there"
+        what = f"register {entry.spiffe_id} for this agent too, if it may {_powers(entry)}run there"
         yield Fix(what=what, command=create)
         if is_agent(entry.parent_id) and self._registry.is_away(entry.parent_id):
             what = "or give the entry to this agent, if the other one does not come back"
@@ -133,8 +143,8 @@ class Completion:
         return not self._registry.entries.granting(parent)
 
     def _move(self, entry: Entry) -> str:
-        agent = shlex.quote(str(self._position.agent.id))
-        return f"finial entry update {shlex.quote(entry.id)} --parent {agent}"
+        agent = quote(str(self._position.agent.id))
+        return f"finial entry update {quote(entry.id)} --parent {agent}"
 
     def _alias(self, entry: Entry) -> Iterator[Fix]:
         """Have the node described by the alias that the entry is below."""
@@ -143,13 +153,13 @@ class Completion:
         node = self._position.agent
         if node.selectors:
             parent, selectors = str(server_id(node.id.trust_domain)), node.selectors
-            asked = " ".join(f"--selector {shlex.quote(str(each))}" for each in selectors)
+            asked = " ".join(f"--selector {quote(str(each))}" for each in selectors)
         else:
-            parent, asked = str(node.id), f"--selector {shlex.quote(f'spiffe_id:{node.id}')}"
+            parent, asked = str(node.id), f"--selector {quote(f'spiffe_id:{node.id}')}"
         yield Fix(
             what=f"or let this node be {entry.parent_id}, which gives it all entries below",
-            command=f"finial entry create {shlex.quote(str(entry.parent_id))} "
-            f"--parent {shlex.quote(parent)} {asked}",
+            command=f"finial entry create {quote(str(entry.parent_id))} "
+            f"--parent {quote(parent)} {asked}",
         )
 
     def _create(self, entry: Entry, parent: str) -> str:
@@ -160,11 +170,20 @@ class Completion:
         words = ["finial", "entry", "create", str(entry.spiffe_id), "--parent", parent]
         for selector in entry.selectors:
             words += ["--selector", str(selector)]
-        return shlex.join([*words, *_options(entry)])
+        return join([*words, *_options(entry, self._position.now)])
 
 
-def _options(entry: Entry) -> Iterator[str]:
-    """The options that give another entry the same lifetimes, names and switches."""
+def _powers(entry: Entry) -> str:
+    """What else whoever has the entry may do, which nobody should give away unawares."""
+    powers = ("administer the server", entry.admin), ("issue SVIDs as a server", entry.downstream)
+    return "".join(f"{power} and " for power, given in powers if given)
+
+
+def _options(entry: Entry, now: float) -> Iterator[str]:
+    """The options that give another entry the same end, lifetimes, names and switches."""
+    if entry.expires_at > now:
+        end = dt.datetime.fromtimestamp(entry.expires_at, dt.UTC)
+        yield from ("--expires-at", f"{end:%Y-%m-%dT%H:%M:%SZ}")
     for option, number in (
         ("--x509-svid-ttl", entry.x509_svid_ttl),
         ("--jwt-svid-ttl", entry.jwt_svid_ttl),

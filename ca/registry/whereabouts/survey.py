@@ -55,7 +55,11 @@ def survey(
     IDs that the process has by them, which nobody misses. It takes a while with many entries.
     """
     foreign = [each for each in _promising(field, evidence) if str(each.spiffe_id) not in granted]
-    lost = {each.entry.id: each for each in field.gone if str(each.entry.spiffe_id) not in granted}
+    lost = {
+        each.entry.id: each
+        for each in field.gone
+        if str(each.entry.spiffe_id) not in granted and not each.entry.store_svid
+    }
     former = _close((each.entry for each in lost.values()), evidence)
     found = [
         *(Sighting(near, coming=True) for near in _coming(field, evidence, matched)),
@@ -67,8 +71,11 @@ def survey(
 
 
 def _promising(field: Field, evidence: Evidence) -> Iterable[Entry]:
-    """The entries of others that are worth a comparison: cheap, since there may be very many."""
-    foreign = (each for each in field.entries if each.id not in field.own)
+    """The entries of others that are worth a comparison: cheap, since there may be very many.
+
+    Those for stores give no workload anything, whoever has them.
+    """
+    foreign = (each for each in field.entries if each.id not in field.own and not each.store_svid)
     if len(field.entries) <= FEW_ENTRIES:
         return foreign
     return (each for each in foreign if not evidence.selectors.isdisjoint(each.selectors))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from finial.policy.cedar.text import ACTION, ATTRIBUTES, PREFIX, WORKLOAD
 from finial.policy.id_pattern import IdPattern
 from finial.policy.rule import MAX_LISTED, MAX_TEXT, Effect, judge_name
-from finial.policy.statement import Statement
+from finial.policy.statement import Form, Statement
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -128,6 +128,7 @@ def _statement(name: str, found: "pst.Template") -> Statement:
         attributes=frozenset(_attributes(below)),
         named=frozenset(each for each in named if each is not None),
         places=True,
+        form=Form.CEDAR,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from finial.policy.cedar.form import nodes
-from finial.policy.cedar.text import ATTRIBUTES
+from finial.policy.cedar.text import ATTRIBUTES, PREFIX
 
 if TYPE_CHECKING:
     from cedarpy import pst
@@ -32,12 +32,24 @@ def attributes_asked_for(text: str) -> Iterator[str]:
     from cedarpy import pst
 
     for node in nodes(_only(text)):
+        # What has several names behind `has` was taken apart by the parser.
         if (
             isinstance(node, pst.HasAttr)
             and isinstance(node.base, pst.GetAttr)
             and node.base.attr == ATTRIBUTES
         ):
             yield node.attrs[0]
+
+
+def prefixes_taken_for_workloads(text: str) -> Iterator[str]:
+    """Prefixes that a workload is said to be, or not to be, though it only lies below them."""
+    from cedarpy import pst
+
+    for node in nodes(_only(text)):
+        if isinstance(node, pst.BinaryOp) and node.op in ("eq", "not_eq"):
+            for each in (node.left, node.right):
+                if isinstance(each, pst.EntityLit) and str(each.value.type) == PREFIX:
+                    yield each.value.id
 
 
 def contradiction(text: str) -> str:

@@ -1,6 +1,6 @@
 """Which paths a rule speaks of: one, all below a prefix, or with a star for a segment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import quote
 
@@ -30,6 +30,13 @@ class PathPattern:
 
     segments: tuple[str | None, ...]
     rest: bool = False
+    literal: str = field(init=False, repr=False, compare=False)
+    """The path before the first star, without a slash at its end if a star follows."""
+
+    def __post_init__(self) -> None:
+        cut = self.segments.index(None) if self.has_star_inside else len(self.segments)
+        literal = "".join(f"/{each}" for each in self.segments[:cut])
+        object.__setattr__(self, "literal", literal)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -60,12 +67,6 @@ class PathPattern:
         return cls(tuple(segments), rest)
 
     @property
-    def literal(self) -> str:
-        """The path before the first star, without a slash at its end if a star follows."""
-        cut = self.segments.index(None) if self.has_star_inside else len(self.segments)
-        return "".join(f"/{each}" for each in self.segments[:cut])
-
-    @property
     def has_star_inside(self) -> bool:
         """Whether a star stands before the end."""
         return None in self.segments
@@ -77,6 +78,8 @@ class PathPattern:
 
     def matches(self, path: str) -> bool:
         """Whether one reading of a path belongs to it."""
+        if not self.has_star_inside:
+            return path.startswith(self.literal + "/") if self.rest else path == self.literal
         segments = path.split("/")[1:]
         if self.rest:
             enough = len(segments) > len(self.segments)
@@ -107,7 +110,7 @@ def _one_reading(text: str, plain: str) -> str:
     if isinstance(found, Ground):
         raise _invalid(text, f"it can never match: {found.sentence}", "write the path plainly")
     if len(found) > 1:
-        fault = "it can never match: such a path has two readings, with and without that"
+        fault = "it can never match: such a path has several readings, with and without that"
         raise _invalid(text, fault, "leave out ';', '//' and dot segments")
     return found[0]
 

@@ -6,9 +6,10 @@ So nothing is guessed:
 1. the query is cut off, and percent-encoding is undone, once;
 2. a path that only an attacker writes is not read at all: encoded slashes, backslashes, control
    characters, encoded dot segments, an encoding of an encoding, a climb above the root;
-3. doubled slashes, dot segments and `;parameters` are kept by some servers and removed by others.
-   Such a path has both readings, and has to be allowed in both; two such things in one path are
-   too many to tell.
+3. doubled slashes, dot segments and `;parameters` are kept by some servers and removed by others;
+   and where a path begins with two slashes, some take what follows for a host (RFC 3986 section
+   4.2). Such a path has all these readings, and has to be allowed in each; two such things in one
+   path are too many to tell.
 """
 
 import re
@@ -21,7 +22,7 @@ MAX_PATH: Final = 8192
 """Characters of a path, its query not counted."""
 
 Readings = tuple[str, ...]
-"""One path, or two: as it is written, and as servers that tidy up read it; decoded."""
+"""One path, or more: as it is written, and as servers that tidy up read it; decoded."""
 
 # Every path that is nothing but ordinary, in one match: no percent sign, semicolon, dot segment or
 # empty segment but the last one.
@@ -80,12 +81,9 @@ def _tidied(decoded: str) -> Readings | Ground:
         return (decoded,)
     if len(odd) > 1:
         return Ground.PATH_AMBIGUOUS
-    if odd == [_DOT_SEGMENTS]:
-        other = _without_dots(decoded)
-    elif odd == [_EMPTY_SEGMENTS]:
-        other = _slashes.sub("/", decoded)
-    else:
-        other = _parameters.sub("", decoded)
+    if odd == [_EMPTY_SEGMENTS]:
+        return _without_doubled_slashes(decoded)
+    other = _without_dots(decoded) if odd == [_DOT_SEGMENTS] else _parameters.sub("", decoded)
     return Ground.PATH_AMBIGUOUS if not other or _oddities(other) else (decoded, other)
 
 
@@ -103,6 +101,14 @@ def _oddities(path: str) -> list[str]:
     if ";" in path:
         found.append(_PARAMETERS)
     return found
+
+
+def _without_doubled_slashes(path: str) -> Readings:
+    found = [path]
+    if path.startswith("//"):
+        found.append("/" + path[2:].partition("/")[2])
+    found += [_slashes.sub("/", each) for each in found]
+    return tuple(dict.fromkeys(found))
 
 
 def _without_dots(path: str) -> str:

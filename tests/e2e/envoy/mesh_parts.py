@@ -71,7 +71,7 @@ def by_http(callee: str) -> Part:
 
 def guarded(name: str, asks: Part, *, tls: bool, callee: str = PAYMENT) -> Part:
     """A listener of payment's Envoy, whose route says who called."""
-    route = answers("paid", caller="%REQ(x-spiffe-caller)%")
+    route = answers("paid", caller="%REQ(x-spiffe-caller)%%REQ(x_spiffe_caller)%")
     route["typed_per_filter_config"] = {
         "envoy.filters.http.ext_authz": {
             "@type": f"{EXT_AUTHZ}.ExtAuthzPerRoute",

@@ -31,11 +31,11 @@ def test_a_blocked_certificate_is_refused_in_the_handshake(
                 assert service.call().status_code == 200
                 [before] = caller.serials()
                 world.finial("block", ORDERS, "--reason", "key leaked")
-                eventually(lambda: service.call().status_code == 503, 5, "it is refused")
+                eventually(lambda: service.call().status_code == 503, 15, "it is refused")
                 assert caller.serials() == [before]
                 assert called.total(r"ssl\.fail_verify_error") > 0
                 told = world.finial("explain", "--pid", str(caller.pid))
                 assert "is blocked" in told["reason"]
                 world.finial("unblock", ORDERS)
-                eventually(lambda: service.call().status_code == 200, 5, "it is accepted again")
+                eventually(lambda: service.call().status_code == 200, 15, "it is accepted again")
                 assert caller.serials() != [before]

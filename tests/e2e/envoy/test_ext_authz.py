@@ -1,12 +1,13 @@
 """Real Envoys ask the agent who may call payment."""
 
+import asyncio
 import json
 
 from finial.policy.decision import Mode
 from finial.wire.pb import workload_pb2
 from tests.doubles.access import CHARGE, ORDERS, PAYMENT, blocks, policies
 from tests.doubles.running_agent import Scene, until
-from tests.e2e.envoy.mesh_parts import GATEWAY, Mesh, mesh
+from tests.e2e.envoy.mesh_parts import GATEWAY, Mesh, mesh, request
 from tests.flows.agent_scenes import play
 from tests.flows.deciding_scenes import learn
 
@@ -62,6 +63,24 @@ def test_by_http_the_certificate_comes_in_a_header() -> None:
                 assert (answered.status, answered.caller) == (200, ORDERS)
             denied = await built.call("orders-http", "/admin")
             assert (denied.status, denied.reason) == (403, "no_rule")
+
+    play(act)
+
+
+def test_a_header_that_only_looks_like_ours_does_not_arrive() -> None:
+    """Behind WSGI an underscore in a header's name is a dash, so that it would be believed."""
+
+    async def act(played: Scene) -> None:
+        async with mesh(played) as built:
+            for who in ("orders", "orders-http"):
+                port = built.ports[who]
+                lie = {"x_spiffe_caller": GATEWAY}
+                answered = await asyncio.to_thread(request, port, "POST", "/transaction/1", lie)
+                assert (answered.status, answered.caller) == (200, ORDERS)
+            await learn(played, built.agent, policies(2, {PAYMENT: Mode.OPEN}))
+            port = built.ports["plain"]
+            answered = await asyncio.to_thread(request, port, "POST", "/transaction/1", lie)
+            assert (answered.status, answered.caller) == (200, "")
 
     play(act)
 

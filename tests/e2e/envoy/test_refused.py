@@ -32,7 +32,7 @@ def test_an_envoy_may_start_before_its_entry_is_made(place: Path, form: str) -> 
             assert explained["method"] in ("StreamSecrets", "DeltaSecrets")
             assert explained["process"]["pid"] == envoy.pid
             world.register("/payment", f"unix:uid:{os.geteuid()}")
-            eventually(envoy.serials, 5, "the certificate arrives")
+            eventually(envoy.serials, 15, "the certificate arrives")
 
 
 @both_forms
@@ -58,7 +58,7 @@ def test_a_lost_identity_is_recorded_and_comes_back(place: Path, form: str) -> N
                 assert called.serials() == [before]
                 assert service.call().status_code == 200
                 world.register("/payment", me)
-                eventually(lambda: called.serials() != [before], 5, "a new certificate")
+                eventually(lambda: called.serials() != [before], 15, "a new certificate")
                 assert service.call().status_code == 200
 
 

@@ -60,4 +60,5 @@ def nothing_registered(stage: Stage) -> None:
         stage.type(
             f"finial entry create spiffe://example.org/web --for-pid {pid} --select unix:uid"
         ).names("unix:uid:61001")
+        stage.until_served(61001)
         stage.type(f"finial simulate --pid {pid}").names("would be served")

@@ -63,6 +63,13 @@ def test_the_certificate_bears_the_principal_out() -> None:
         assert found(asked(ORDERS, certificate=other)).fault is Obstacle.PRINCIPAL_DOUBTED
 
 
+def test_a_certificate_that_names_nobody_leaves_no_room_for_a_token() -> None:
+    """What is there and proves nothing is a fault, whatever else the request holds."""
+    nameless = encoded(CA.leaf([]).certificate)
+    given = asked("", certificate=nameless, authorization="Bearer opaque")
+    assert found(given).fault is Obstacle.PRINCIPAL_MALFORMED
+
+
 def test_a_foreign_certificates_serial_number_is_kept() -> None:
     """A fault does not hide it from a block."""
     signed = CA.leaf(["spiffe://other.org/a"]).certificate

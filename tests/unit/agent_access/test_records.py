@@ -6,7 +6,7 @@ import pytest
 
 from agent.access.denials import Denials
 from agent.access.explaining import denial_summary, explain_denial
-from agent.access.held_policies import MOST_KEPT, HeldPolicies
+from agent.access.held_policies import HeldPolicies
 from agent.access.verdict import Verdict
 from finial.policy.decision import Mode
 from finial.policy.document import PolicyDocument, Reader
@@ -156,14 +156,3 @@ def test_a_command_to_paste_quotes_what_a_caller_chose() -> None:
     denial = denials().remember(verdict(path="/a;reboot"), PROXY, NOW)
     [fix] = explain_denial(denial, held(), "a").fixes
     assert fix.command.endswith(" GET '/a;reboot'")
-
-
-def test_what_rules_said_is_kept_within_bounds() -> None:
-    """Of so many requests, and of none that is very long."""
-    rules = held()
-    for number in range(MOST_KEPT + 1):
-        rules.decide(ORDERS, PAYMENT, "POST", f"/transaction/{number}", None)
-    assert len(rules._said) == MOST_KEPT
-    for path, method in (("/transaction/" + 300 * "a", "POST"), ("/transaction/", 65 * "P")):
-        rules.decide(ORDERS, PAYMENT, method, path, None)
-    assert len(rules._said) == MOST_KEPT

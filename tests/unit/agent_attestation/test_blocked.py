@@ -7,12 +7,14 @@ import pytest
 from agent.attestation.attempt import BLOCKED
 from agent.attestation.explaining import explain, for_itself, foresee
 from agent.attestation.reading import Reading
+from agent.attestation.situation import SYNCHRONISATION, Trouble
 from finial.blocks import Block, Blocks, SubjectKind
 from finial.explain.explanation import Outcome
 from tests.doubles.attempts import AGENT, NO_ENTRY, UNIX, attempt, judge_advice, reading
 from tests.doubles.blocked import LEAKED, blocks
 from tests.doubles.clock import NOW
 from tests.doubles.entitlements import entitlement
+from tests.doubles.evidence import attested
 
 WEB = entitlement("web", "unix:uid:1000")
 DB = entitlement("db", "unix:gid:100", created_at=1)
@@ -106,3 +108,39 @@ def test_a_workload_learns_nothing_of_the_block() -> None:
     text = told.encoded().decode()
     assert LEAKED.reason not in text
     assert '"b1"' not in text
+
+
+def test_a_blocked_variable_is_named_without_its_value() -> None:
+    """The advice to unblock a selector shows no value of an environment variable."""
+    secret = "docker:env:TOKEN=s3cret"
+    said = (attested("docker", "env:TOKEN=s3cret"),)
+    block = Block("b1", SubjectKind.SELECTOR, secret, "leaked", int(NOW) - 60)
+    entry = entitlement("web", secret)
+    read = under(reading(entry, of=attempt(*said)), blocks(block=block, selectors=secret))
+    told = explain(read.attempt, read.situation)
+    assert "unblock docker:env:TOKEN=(hidden), if the reason for it is over" in [
+        each.what for each in told.fixes
+    ]
+    assert b"s3cret" not in told.encoded()
+
+
+def test_a_blocked_agent_is_not_said_to_be_out_of_reach() -> None:
+    """Its server hears it and says no; whether an entry matches or not, unblocking is what helps."""
+    block = Block("", SubjectKind.AGENT, AGENT, "node stolen", int(NOW) - 60)
+    state = {"connected": False, "troubles": {SYNCHRONISATION: Trouble("is blocked", NOW - 60)}}
+    for entry in (WEB, entitlement("web", "unix:uid:7")):
+        read = under(reading(entry, of=attempt(UNIX), **state), lockout=block)
+        told = explain(read.attempt, read.situation)
+        assert told.fixes[0].command == f"finial unblock {AGENT}"
+        assert not any("reaches" in each.what for each in told.fixes)
+
+
+def test_a_process_that_asks_about_itself_first_learns_what_it_would_be_told() -> None:
+    """Without a refusal before there is a reason all the same, in the words of one."""
+    fresh = attempt(UNIX, reason="")
+    blocked = under(reading(WEB, of=fresh), blocks(entries="web"))
+    assert for_itself(fresh, blocked.situation, None).reason == BLOCKED
+    assert for_itself(fresh, reading(of=fresh).situation, None).reason == NO_ENTRY
+    assert for_itself(fresh, reading(WEB, of=fresh).situation, None).reason == ""
+    denied = attempt(UNIX, reason="unix denies it")
+    assert for_itself(denied, reading(WEB, of=denied).situation, None).reason == "unix denies it"

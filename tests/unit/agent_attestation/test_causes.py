@@ -54,9 +54,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "image_label's owner"
         ],
         [
-            "finial entry update web --selector docker:image_label:app:web",
-            "or start the process so that it has docker:label:app:web, if it is to be "
+            "start the process so that it has docker:label:app:web, if it is to be "
             "spiffe://example.org/web",
+            "finial entry update web --selector docker:image_label:app:web",
             REGISTER,
         ],
     ),
@@ -103,9 +103,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "'1000', not '1001' (1 other selector of it met)"
         ],
         [
-            "finial entry update web --selector unix:path:/usr/bin/web --selector unix:uid:1000",
-            "or start the process so that it has unix:uid:1001, if it is to be "
+            "start the process so that it has unix:uid:1001, if it is to be "
             "spiffe://example.org/web",
+            "finial entry update web --selector unix:path:/usr/bin/web --selector unix:uid:1000",
             REGISTER,
         ],
     ),
@@ -117,9 +117,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "'/opt/postgres/bin/postgres'"
         ],
         [
-            "start the process so that it has unix:path:/opt/postgres/bin/postgres, if it is to "
-            "be spiffe://example.org/db",
             REGISTER,
+            "or start the process so that it has unix:path:/opt/postgres/bin/postgres, if it is to "
+            "be spiffe://example.org/db",
         ],
     ),
     "a secret that differs": (
@@ -169,7 +169,7 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
         [
             "let this agent run the attestor docker: put the table "
             "[plugins.workload_attestor.docker] into its configuration and start it again",
-            "or let this agent run the attestor k8s: put the table "
+            "and let this agent run the attestor k8s: put the table "
             "[plugins.workload_attestor.k8s] into its configuration and start it again",
             REGISTER,
         ],
@@ -234,9 +234,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
             "'1000', not '1001'",
         ],
         [
-            "start the process so that it has unix:uid:1001, if it is to be "
-            "spiffe://example.org/web",
             REGISTER,
+            "or start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
         ],
     ),
     "only entries without selectors": (

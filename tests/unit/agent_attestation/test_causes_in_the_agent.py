@@ -215,9 +215,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
         ],
         [
             "finial doctor",
-            "start the process so that it has unix:uid:1001, if it is to be "
-            "spiffe://example.org/web",
             REGISTER,
+            "or start the process so that it has unix:uid:1001, if it is to be "
+            "spiffe://example.org/web",
         ],
     ),
     "an agent that is cut off, and an entry that is nearly met": (
@@ -234,9 +234,9 @@ SITUATIONS: dict[str, tuple[Reading, list[str], list[str]]] = {
         ],
         [
             "finial doctor",
-            "finial entry update web --selector unix:gid:100 --selector unix:uid:1000",
-            "or start the process so that it has unix:gid:1001, if it is to be "
+            "start the process so that it has unix:gid:1001, if it is to be "
             "spiffe://example.org/web",
+            "finial entry update web --selector unix:gid:100 --selector unix:uid:1000",
             REGISTER,
         ],
     ),

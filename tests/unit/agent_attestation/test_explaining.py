@@ -1,6 +1,13 @@
 """The document that explains an attempt, and what a workload sees of it."""
 
-from agent.attestation.explaining import amended, explain, for_itself, foresee, summary
+from agent.attestation.explaining import (
+    MOST_ENTRIES,
+    amended,
+    explain,
+    for_itself,
+    foresee,
+    summary,
+)
 from finial.explain.explanation import Outcome, ProcessReport, decode_explanation
 from tests.doubles.attempts import AGENT, UNIX, attempt, situation
 from tests.doubles.clock import NOW
@@ -122,3 +129,13 @@ def test_very_many_selectors_are_cut_short() -> None:
     [report] = explain(attempt(many), situation()).attestors
     assert len(report.selectors) == 256
     assert report.remarks == ("744 more selectors are not shown",)
+
+
+def test_of_very_many_entries_that_match_the_first_are_told() -> None:
+    """A process that matches more entries than anybody reads is told some, and that there are more."""
+    entries = [entitlement(f"e{number}", "unix:uid:1000") for number in range(MOST_ENTRIES + 1)]
+    known = situation(*entries)
+    for told in (explain(attempt(UNIX, reason=""), known), for_itself(attempt(UNIX), known, None)):
+        assert len(told.matches) == MOST_ENTRIES
+        assert told.shortened
+    assert not explain(attempt(UNIX), situation(*entries[1:])).shortened

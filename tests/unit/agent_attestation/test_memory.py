@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+import pytest
+
 from agent.attestation.attempt import Attempt, Caller
 from agent.attestation.memory import Memory
 from tests.doubles.evidence import attested
@@ -16,9 +18,11 @@ def memory(**bounds: int) -> Memory:
     return Memory(lambda: f"r{next(ids)}", **bounds)
 
 
-def refuse(known: Memory, pid: int = 7, uid: int = 1000, now: float = 10.0, **told: Any) -> Attempt:
+def refuse(
+    known: Memory, pid: int = 7, uid: int = 1000, now: float = 10.0, group: int = 0, **told: Any
+) -> Attempt:
     given = {"method": "FetchX509SVID", "said": SAID, "reason": "no identity issued", **told}
-    return known.refused(Caller(pid, uid, uid, 1), now=now, **given)
+    return known.refused(Caller(pid, uid, uid, 1, group=group), now=now, **given)
 
 
 def serve(known: Memory, pid: int = 7, uid: int = 1000, now: float = 10.0) -> None:
@@ -92,6 +96,17 @@ def test_whoever_is_refused_most_loses_their_own() -> None:
     assert known.of_refusal(mine.refusal) is mine
     assert len(known.refusals(100)) == 4
     assert known.of_pid(29) is not None
+
+
+@pytest.mark.parametrize("varied", ["uid", "group"])
+def test_who_is_many_users_or_many_groups_loses_their_own(varied: str) -> None:
+    """The root of a container, who is any user, and a user with any control groups, push out none."""
+    known = memory(most_refusals=16)
+    mine = [refuse(known, pid=pid, uid=1, group=1) for pid in (1, 2)]
+    for pid in range(10, 60):
+        refuse(known, pid=pid, **{"uid": 2, "group": 2, varied: pid})
+    assert all(known.of_refusal(each.refusal) is each for each in mine)
+    assert len(known.refusals(100)) == 16
 
 
 def test_what_says_everything_itself_gets_no_id() -> None:

@@ -15,6 +15,7 @@ from agent.events.happened import (
 )
 from agent.events.journal import Journal, render
 from agent.events.measures import Measures
+from finial.blocks import Block, SubjectKind
 from finial.runtime.reporting.metrics import Metrics
 from tests.doubles.blocked import LEAKED
 from tests.doubles.clock import StandingClock
@@ -52,6 +53,13 @@ def test_what_took_effect_is_written_with_subject_and_reason() -> None:
             "until": 0,
         }
     ]
+
+
+def test_a_blocked_variable_is_named_without_its_value() -> None:
+    """Who reads the log learns which selector is blocked, and no value of an environment."""
+    secret = Block("b2", SubjectKind.SELECTOR, "docker:env:TOKEN=s3cret", "leaked", 1)
+    [line] = json.loads(json.dumps(list(render(BlocksEnforced(5, 1, (secret,), (), ())))))
+    assert line["began"][0]["subject"] == "docker:env:TOKEN=(hidden)"
 
 
 def test_a_document_without_news_is_not_audited() -> None:

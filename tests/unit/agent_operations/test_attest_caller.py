@@ -90,6 +90,7 @@ def test_one_that_is_late_costs_its_own_selectors_alone() -> None:
     assert findings.selectors == selectors("unix:uid:1")
     assert findings.failures == ("k8s",)
     assert findings.said[1].detail == "it took too long"
+    assert attest(Saying("k8s", None), timeout=-0.45).said == findings.said[1:]
 
 
 def test_one_that_is_required_has_to_answer() -> None:

@@ -111,6 +111,9 @@ def test_our_own_svid_is_judged_by_our_standing() -> None:
     assert "finial agent evict x509pop/a" in banned.remedy
     fresh = judge_own_svid(Standing(Phase.UNATTESTED), None, NOW)
     assert says(fresh, Health.FAILED, "no server has accepted it yet")
+    lost = judge_own_svid(Standing(Phase.MUST_REATTEST), AGENT, NOW)
+    assert (lost.health, lost.detail) == (Health.FAILED, "this agent must re-attest")
+    assert "by itself" in lost.remedy
     once = judge_own_svid(Standing(Phase.ATTESTED, own(reattestable=False)), AGENT, NOW + 2000)
     assert once.health is Health.WARNING
     assert "cannot come back by itself" in once.remedy
@@ -133,6 +136,9 @@ def test_a_server_that_is_followed_polled_or_away() -> None:
     away = Link(fault=Refusal(Kind.UNAVAILABLE, "refused"))
     assert says(judged(away, synced=False), Health.FAILED, "entries were never known")
     assert says(judged(Link(last_sync=NOW)), Health.FAILED, "what is held is served")
+    blocked = judge_server(away, "ca:8081", 5.0, NOW, synced=True, locked_out=True)
+    assert says(blocked, Health.FAILED, "nobody is served")
+    assert "finial unblock" in blocked.remedy
 
 
 def test_the_nearest_heartbeat_tells_the_servers_clock() -> None:
@@ -147,6 +153,19 @@ def test_the_nearest_heartbeat_tells_the_servers_clock() -> None:
     assert clock.offset == pytest.approx(-0.5)
     clock.forget()
     assert clock.offset is None
+
+
+def test_a_server_that_falls_silent_is_warned_of() -> None:
+    """A stream may seem open for a minute although nobody is at its other end any more."""
+    link = Link(connected=True, last_sync=NOW)
+    assert judged(link, NOW + 600).health is Health.OK  # nobody knows how often it speaks
+    for beat in range(4):
+        link.server_clock.heard(0, NOW + 5 * beat)
+    assert judged(link, NOW + 15 + 20).health is Health.OK
+    silent = judged(link, NOW + 15 + 21)
+    assert says(silent, Health.WARNING, "has said nothing for 21 s")
+    link.server_clock.forget()
+    assert judged(link, NOW + 600).health is Health.OK
     assert judge_server_clock(Link()).health is Health.WARNING
 
 

@@ -87,6 +87,17 @@ def test_a_served_process_is_known_by_the_time_it_started() -> None:
     assert told.process.exe == me().exe
 
 
+@pytest.mark.parametrize(("served", "is_own"), [(5.0, False), (None, True)])
+def test_a_process_was_not_served_before_it_started(served: float | None, is_own: bool) -> None:
+    """What was given to another process of the same number and user was not lost by this one."""
+    desk, now = Desk(), SystemClock().now()
+    desk.situation = situation(entitlement("web", "unix:uid:7"))
+    desk.memory.served(me(), "m", (UNIX,), ("spiffe://a/b",), now if served is None else served)
+    desk.refused(me())
+    told = on(desk, lambda explaining: explaining.of_refusal("abc"))
+    assert any("it was served as spiffe://a/b" in each for each in told.causes) is is_own
+
+
 def test_one_that_would_be_served_by_now_is_told_so() -> None:
     """A refusal whose process became another is explained beside the present."""
     desk = Desk()
@@ -124,12 +135,13 @@ def test_one_that_ends_meanwhile_is_explained_by_its_past() -> None:
 
 
 def test_anothers_refusal_is_not_told_to_a_caller() -> None:
-    """A process of another user that had the same number leaves no reason behind."""
+    """A process that had the same number, another user's or another one, leaves no reason behind."""
     desk = Desk()
-    desk.refused(replace(me(), uid=12345))
     peer = KernelPeer.by_pid(os.getpid(), os.geteuid(), os.getegid())
-    own = on(desk, lambda explaining: explaining.of_caller(peer))
-    assert (own.reason, own.refusal) == ("", "")
+    for other in (replace(me(), uid=12345), replace(me(), started=me().started - 1)):
+        desk.refused(other)
+        own = on(desk, lambda explaining: explaining.of_caller(peer))
+        assert (own.reason, own.refusal) == ("", "")
     desk.refused(me())
     own = on(desk, lambda explaining: explaining.of_caller(peer))
     assert own.refusal == "abc"

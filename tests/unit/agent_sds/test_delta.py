@@ -189,3 +189,37 @@ def test_a_client_always_has_what_there_is(steps: Any) -> None:
         stream.hear(request(drop=(name,)) if lets_go else request(name))
         names = names - {name} if lets_go else names | {name}
         had = {n: v for n, v in had.items() if n in names}
+
+
+def test_everything_asked_for_anew_is_sent_anew() -> None:
+    """Who unsubscribed from everything has forgotten it; versions sent before say nothing."""
+    stream = opened()
+    stream.reply(offer(a="1"))
+    stream.hear(request(drop=(EVERYTHING,)))
+    assert stream.interest == Interest()
+    assert stream.reply(offer()) is None
+    stream.hear(request(EVERYTHING))
+    assert told(stream.reply(offer(a="1"))) == ["a=1"]
+    stream.hear(request(EVERYTHING))
+    assert told(stream.reply(offer(a="1"))) == ["a=1"]
+
+
+def test_a_name_given_back_under_everything_is_answered() -> None:
+    """The client cannot know whether it is still given it as a part of everything."""
+    stream = opened(EVERYTHING, "a", "alias")
+    stream.reply(offer(a="1", alias="1"))
+    stream.hear(request(drop=("a", "alias")))
+    reply = stream.reply(offer(a="1"))
+    assert (told(reply), removed(reply)) == (["a=1"], ["alias"])
+    assert stream.reply(offer(a="1")) is None
+
+
+def test_a_stream_keeps_little() -> None:
+    """Streams are many: names are bounded together, and a version that cannot be ours is none."""
+    stream = opened()
+    for each in range(8):
+        stream.hear(request(f"{each}".ljust(2048, "x")))
+    with pytest.raises(Refusal, match="16384 bytes together"):
+        stream.hear(request("y"))
+    stream = opened("a", initial_resource_versions={"a": "v" * 100_000})
+    assert told(stream.reply(offer(a="v" * 100_000))) == ["a=" + "v" * 100_000]

@@ -109,6 +109,8 @@ def test_whose_word_counts_is_said_by_spiffe_ids() -> None:
         {"trusted_envoys": ["*"]},
         {"caller_header": "host"},
         {"caller_header": "X-Caller"},
+        {"caller_header": "x-a-b-c-d-e"},
+        {"caller_header": "x--caller"},
         {"http_socket_path": "/" + 107 * "x"},
         {"rules_max_age": "soon"},
         {"trusted": []},

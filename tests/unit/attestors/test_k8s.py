@@ -130,9 +130,29 @@ def test_a_cgroup_that_is_not_roots_alone_is_no_kubelets(tmp_path: Path) -> None
     (above / "kubepods" / f"pod{WEB.uid}").mkdir(parents=True)
     above.chmod(0o777)
     assert "others than root may write" in str(placement.fault_of(found, here))
-    beside = located(WEB.cgroup("web", "/../builders.slice/kubepods"))
-    assert placement.fault_of(beside, here) is None
     assert placement.fault_of(found, (Mount(frozenset({"pids"}), str(tmp_path)),)) is None
+
+
+@pytest.mark.parametrize(
+    ("above", "is_kubelets"),
+    [
+        ("/..", True),
+        ("/../../burstable", True),
+        ("/../../../kubepods.slice/kubepods-besteffort.slice", True),
+        ("/../../kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice", True),
+        ("/../../kubelet/kubepods", True),
+        ("/../../../../lxc.payload.builder/kubepods", False),
+        ("/../../../../lxc.payload.builder-kubepods.slice", False),
+        ("/../../machine.slice/machine-builder.scope/payload/kubepods.slice", False),
+        ("/../builders.slice/kubepods", False),
+        ("/../../kubepods/builder", False),
+    ],
+)
+def test_beside_an_agent_in_a_pod_only_kubelets_names_count(above: str, is_kubelets: bool) -> None:
+    """In a cgroup namespace of its own the agent cannot see who owns a group: names decide."""
+    fault = placement.fault_of(located(WEB.cgroup("web", above)))
+    assert (fault is None) == is_kubelets
+    assert is_kubelets or "which no kubelet makes" in str(fault)
 
 
 def test_hierarchies_that_disagree_are_denied(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Asking the service manager over D-Bus, and everything that can go wrong with that."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -113,6 +115,33 @@ def test_a_bus_that_passes_no_descriptors_is_told_the_pid() -> None:
     fake = FakeServiceManager(descriptors=False)
     assert asked(fake) == FOUND
     assert "GetUnitByPIDFD" not in fake.seen
+
+
+def test_a_flood_leaves_others_their_turn() -> None:
+    """Anybody on the bus may send us signals without end: between two portions others go on."""
+    flood = noise(100) * 500
+
+    async def turns() -> int:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.sendall(b"OK 1234\r\nAGREE_UNIX_FD\r\n")
+        connection = wire.Connection(ours)
+        await connection.open()
+        theirs.sendall(flood)
+        count = 0
+        while _waiting(ours):
+            await asyncio.sleep(0)  # noqa: TID251 - yields only
+            count += 1
+        connection.close()
+        theirs.close()
+        return count
+
+    assert asyncio.run(turns()) >= len(flood) // 16_384
+
+
+def _waiting(sock: socket.socket) -> int:
+    """How many bytes have come and were not received."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_a_process_that_has_ended_has_no_unit() -> None:

@@ -366,8 +366,8 @@ class RestlessPrograms(Programs):
         super().__init__(0, SystemClock())
         self._folder = folder
 
-    async def find(self, proc: str, deadline: float) -> Found:
-        found = await super().find(proc, deadline)
+    async def find(self, process: Process, deadline: float) -> Found:
+        found = await super().find(process, deadline)
         proc_of(self._folder, status(uid=0))
         return found
 

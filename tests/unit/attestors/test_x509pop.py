@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from attestors.contract import Challenge
 from attestors.node.x509pop import evidence, payload
 from finial.spiffe.refusal import Kind, Refusal
-from tests.doubles.ca import Signed, SmallCa, key_usage
+from tests.doubles.ca import Signed, SmallCa, key_usage, name
 from tests.doubles.clock import NOW
 from tests.doubles.entropy import RepeatingEntropy
 from tests.unit.attestors.conversation import hold
@@ -44,6 +44,16 @@ def test_a_node_that_holds_the_key_is_believed(tmp_path: Path, bundle: str, key:
         f"x509pop:ca:fingerprint:{root}",
         "x509pop:serialnumber:0abc",
     ]
+
+
+@pytest.mark.parametrize("common_name", ["node\n1", "node\x1b[2J", "node\u202e1"])
+def test_a_name_that_is_no_line_is_no_selector(
+    tmp_path: Path, bundle: str, common_name: str
+) -> None:
+    """A common name with control characters is not in the grammar, and is not given (PN-03)."""
+    signed = node(subject=name(common_name))
+    verdict = asyncio.run(hold(shown(tmp_path, signed), external(bundle), NOW))
+    assert [each for each in verdict.selectors if each.value.startswith("subject:")] == []
 
 
 def test_every_authority_of_the_chain_is_a_selector(tmp_path: Path, bundle: str) -> None:

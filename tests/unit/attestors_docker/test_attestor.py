@@ -234,6 +234,14 @@ def test_a_process_is_asked_about_once(house: House) -> None:
     assert not house.api.asked
 
 
+def test_what_two_processes_of_a_container_have_is_kept_once(house: House) -> None:
+    """An image may bring along megabytes of labels, and a container fork as it likes."""
+    first = house.attest(remembered(house))
+    second = house.attest(house.processes.add(CALLER + 1, f"0::/docker/{ONE}\n", started=1001))
+    assert house.api.asked
+    assert second is first
+
+
 def test_another_process_with_the_same_pid_is_not_remembered(house: House) -> None:
     """It started later: nothing that was found out about the first is the second's."""
     remembered(house)

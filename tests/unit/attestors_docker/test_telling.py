@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 from attestors.workload.docker.documents import (
     Config,
     ContainerDocument,
+    Descriptor,
     ImageDocument,
+    Platform,
     State,
 )
 from attestors.workload.docker.grammar import GRAMMAR
@@ -61,6 +64,43 @@ def test_without_the_image_nobody_knows_whose_labels_they_are() -> None:
     selectors, remarks = tell(container(labels={"app": "web"}, env=["A=1"]), None, Choice(True), 0)
     assert not [each for each in selectors if "label" in each.value or "env" in each.value]
     assert "the image is not there any more" in remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("runs", "described", "is_known"),
+    [
+        (Platform("linux", "arm64", "v8"), ("linux", "amd64", ""), False),
+        (Platform("linux", "arm", "v6"), ("linux", "arm", "v7"), False),
+        (Platform("linux", "arm64", "v8"), ("linux", "arm64", ""), True),
+        (Platform("linux", "amd64"), ("linux", "amd64", ""), True),
+        (Platform(), ("linux", "amd64", ""), True),
+        (None, ("linux", "amd64", ""), True),
+    ],
+)
+def test_another_image_of_the_index_says_nothing_of_labels(
+    runs: Platform | None, described: tuple[str, str, str], is_known: bool
+) -> None:
+    """Asked for an index, an engine describes the image for its own machine, which may not run."""
+    own = msgspec.structs.replace(
+        container(labels={"app": "web"}), image_manifest_descriptor=Descriptor(runs)
+    )
+    named = ImageDocument(DIGEST, Config(), *described)
+    selectors, remarks = tell(own, named, Choice(), 0)
+    assert ("label:app:web" in {each.value for each in selectors}) == is_known
+    assert bool(remarks) != is_known
+    assert is_known or "described for another platform" in remarks[0]
+
+
+def test_the_platform_is_read_from_an_engines_answer() -> None:
+    """Docker Engine API 1.48: ContainerInspectResponse.ImageManifestDescriptor."""
+    text = (
+        b'{"Id":"a","ImageManifestDescriptor":{"platform":{"architecture":"arm64","os":"linux"}}}'
+    )
+    found = msgspec.json.decode(text, type=ContainerDocument)
+    assert found.image_manifest_descriptor == Descriptor(Platform("linux", "arm64"))
+    ours = msgspec.json.decode(b'{"Os":"linux","Architecture":"amd64"}', type=ImageDocument)
+    assert not ours.is_of(found)
+    assert ours.is_of(container())
 
 
 def test_merged_as_spire_does() -> None:

@@ -37,6 +37,30 @@ def revised(policy: StoredPolicy) -> StoredPolicy:
     return policy.changed(text, enabled=False, now=7, who="you")
 
 
+def test_policies_are_put_together(tmp_path: Path) -> None:
+    """New ones are made, those whose names are taken are changed, equal ones are left alone."""
+
+    async def act(datastore: Datastore) -> None:
+        other = replace(POLICY, id="p2", name="other")
+        assert await datastore.put_policies([POLICY, other]) == [(None, POLICY), (None, other)]
+        wanted = replace(POLICY, id="p3", text='{"a":1}', changed_at=9, changed_by="you")
+        after = replace(wanted, id="p1", revision=1)
+        again = replace(other, id="p4", changed_at=9)
+        done = await datastore.put_policies([wanted, again])
+        assert done == [(POLICY, after), (other, other)]
+        assert sorted((await datastore.load_policies())[0], key=lambda each: each.id) == [
+            after,
+            other,
+        ]
+        assert [each.who for each in await datastore.policy_versions("p1")] == ["you", "me"]
+        assert len(await datastore.policy_versions("p2")) == 1
+        before = await datastore.latest_sequence()
+        assert await datastore.put_policies([again]) == [(other, other)]
+        assert await datastore.latest_sequence() == before
+
+    acted(tmp_path, act)
+
+
 def test_policy_is_kept_with_all_its_versions(tmp_path: Path) -> None:
     """Created, updated, deleted: each is a version, also after the end."""
 

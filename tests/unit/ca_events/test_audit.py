@@ -2,6 +2,7 @@
 
 import pytest
 
+from attestors.contract import SelectorForm
 from ca.authority.slot import Use
 from ca.events.audit import render, render_actor, unaudited
 from ca.events.happened import (
@@ -30,9 +31,13 @@ from ca.events.happened import (
     NodeRenewed,
     SvidsIssued,
 )
+from ca.events.locked_out import Blocked
 from ca.registry.api_token import Scope
 from ca.registry.issued import SvidKind
+from finial.blocks import Block, SubjectKind
+from finial.explain.hiding import Hiding
 from finial.spiffe.refusal import Kind, Refusal
+from finial.spiffe.selector import Selector
 from tests.doubles.clock import NOW
 from tests.doubles.datastore import AGENT, TRUST_DOMAIN, entry, node, slot, svid, workload
 
@@ -163,3 +168,14 @@ def test_act_that_cannot_be_audited_is_refused_in_words() -> None:
     assert full.kind is Kind.UNAVAILABLE
     assert "No space left on device" in full.remedy
     assert "cannot be written" in unaudited(OSError()).remedy
+
+
+def test_values_of_secret_selectors_are_no_matter_for_the_log() -> None:
+    """An entry and a block are told with a secret selector's name, by its grammar or its looks."""
+    secret = (Selector("docker", "env:TOKEN=s3cret"), Selector("vault", "key:s3cret"))
+    form = SelectorForm("key", "key:.+", "vault:key:x", "vault", secret=True)
+    [created] = render(EntryCreated(WHO, entry("web", selectors=secret)), Hiding({"vault": [form]}))
+    assert created["selectors"] == ["docker:env:TOKEN=(hidden)", "vault:key:(hidden)"]
+    block = Block("b1", SubjectKind.SELECTOR, str(secret[0]), "leaked", 1)
+    [blocked] = render(Blocked(WHO, block))
+    assert blocked["subject"] == "docker:env:TOKEN=(hidden)"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from ca.registry.block.block_index import BlockIndex
@@ -20,13 +21,14 @@ from ca.registry.block.reach import (
     MAX_SVIDS,
     document_of,
     entries_of,
+    fitting,
     reach_of,
     size_of,
 )
 from ca.registry.index import EntryIndex
 from ca.registry.issued import Issued, SvidKind
 from ca.registry.nodes.node_index import NodeIndex
-from finial.blocks import MAX_DOCUMENT, Block, SubjectKind, encode
+from finial.blocks import MAX_DOCUMENT, Block, BlocksDocument, SubjectKind, decode, encode
 from finial.spiffe.refusal import Kind, Reason, Refusal
 from finial.spiffe.selector import Selector
 from tests.doubles.entries import DOMAIN, agent, entry, node, selectors
@@ -291,9 +293,57 @@ def test_outlook_says_who_could_still_accept_what() -> None:
     assert "is blocked" in list(cut.remains())[-1].who
 
 
+def test_nobody_here_knows_how_long_a_foreign_identity_is_accepted() -> None:
+    """Its trust domain issues, and keeps no ledger for us; agents that are away let it pass."""
+    everybody, away = Outlook((), (), (), (A,), foreign=True).remains()
+    assert "its own trust domain issued" in everybody.what
+    assert str(A) in away.who
+    assert (everybody.until, away.until) == (0, 0)
+
+
 def test_outlook_over_nothing_is_empty() -> None:
     """Nothing is hit, so nobody can accept it."""
     assert Outlook((), (), ()).is_empty
+    assert not Outlook((), (), (), foreign=True).is_empty
     assert list(Outlook((), (), (), (A,)).remains()) == []
     assert not Outlook((), (), (), blocked_agents=(A,)).is_empty
     assert not Outlook((entry("e1"),), (), ()).is_empty
+
+
+def test_a_document_that_would_be_too_long_says_what_is_named_by_blocks_themselves() -> None:
+    """Agents would refuse all of a longer one; by what blocks name they still refuse everybody."""
+    kinds = tuple(SubjectKind)
+    blocks = tuple(Block(f"b{kind}", kind, f"{kind}:x", "r", 1) for kind in kinds)
+    every = {f"{kind}:x": f"b{kind}" for kind in kinds}
+    agents = {f"spiffe://example.org/spire/agent/x509pop/{n:0240}": "b" for n in range(10_000)}
+    document = BlocksDocument(version=1, blocks=blocks, spiffe_ids=agents | every)
+    assert fitting(document) is document
+    longer = msgspec.structs.replace(document, entries={f"{n:0250}": "b" for n in range(5_000)})
+    short = fitting(longer)
+    assert short.shortened
+    assert short.blocks == blocks
+    assert decode(encode(short)) == short
+    assert (short.spiffe_ids, short.entries, short.serials, short.jtis) == (
+        {"spiffe_id:x": "bspiffe_id", "agent:x": "bagent"},
+        {"entry:x": "bentry"},
+        {"serial:x": "bserial"},
+        {"jti:x": "bjti"},
+    )
+
+
+def test_an_svid_is_named_with_the_block_that_ends_last() -> None:
+    """An agent that is away when the first of them ends goes on refusing it."""
+    entries, nodes = registered()
+    blocks = [
+        block(SubjectKind.SERIAL, "5", "serial", until=2000),
+        block(SubjectKind.ENTRY, "e", "entry"),
+        block(SubjectKind.AGENT, A, "agent", until=3000),
+    ]
+    reach = reach_of(blocks, entries, nodes)
+    given = svid("5", entry_id="e", agent_id=str(A))
+    assert reach.of(given) == "entry"
+    assert reach.of(svid("5", agent_id=str(A))) == "agent"
+    assert reach.of(svid("5", agent_id="")) == "serial"
+    assert reach.of(svid("6", agent_id="")) == ""
+    document = document_of(7, blocks, reach, [given], shortened=False)
+    assert document.serials == {"5": "entry"}

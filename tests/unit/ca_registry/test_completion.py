@@ -92,10 +92,15 @@ def test_the_command_makes_the_same_entry() -> None:
         attributes=(("role", "web"),),
         admin=True,
         downstream=True,
+        expires_at=int(NOW) + 3600,
     )
     found = completed(other, nodes=(node("b"),))
+    assert found.fixes[0].what == (
+        "register spiffe://example.org/e1 for this agent too, if it may administer the server and "
+        "issue SVIDs as a server and run there"
+    )
     assert found.fixes[0].command.endswith(
-        "--selector unix:uid:1000 --x509-svid-ttl 60 --jwt-svid-ttl 30 --dns web.internal "
+        "--selector unix:uid:1000 --expires-at 2027-01-15T09:00:00Z --x509-svid-ttl 60 --jwt-svid-ttl 30 --dns web.internal "
         "--dns www --federates-with other.org --hint 'it'\"'\"'s' --attribute role=web "
         "--admin --downstream"
     )
@@ -162,9 +167,13 @@ def test_what_the_agent_compares_itself_is_not_repeated() -> None:
         entry(),
         entry("near", selectors=selectors("unix:uid:1001")),
         entry("store", store_svid=True),
+        entry("stored-there", parent_id=agent("b"), store_svid=True),
         entry("twin", spiffe_id=sid("/e1"), parent_id=agent("b")),
         own=own,
-        gone=(Gone(entry("old", spiffe_id=sid("/e1")), NOW),),
+        gone=(
+            Gone(entry("old", spiffe_id=sid("/e1")), NOW),
+            Gone(entry("stored-once", store_svid=True), NOW),
+        ),
         matches=(same,),
     )
     assert found.elsewhere == ()
@@ -234,3 +243,14 @@ def test_among_very_many_only_the_promising_are_compared() -> None:
         for n in range(surveying.FEW_ENTRIES)
     ]
     assert [each.entry.id for each in completed(near, met, *others).elsewhere] == ["met"]
+
+
+def test_an_entry_that_has_expired_and_is_served_still_is_said_to_end() -> None:
+    """Between its end and its deletion an agent serves it, which nobody should wonder about."""
+    over = entry("over", expires_at=int(NOW) - 70)
+    report = EntryReport(id="over", spiffe_id="spiffe://example.org/over")
+    found = completed(over, own=("over",), matches=(report,), outcome=Outcome.SERVED)
+    assert found.causes[0] == (
+        "the entry over for spiffe://example.org/over expired 1 min 10 s ago, and is deleted within "
+        "some minutes"
+    )

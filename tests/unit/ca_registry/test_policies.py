@@ -62,8 +62,23 @@ def test_mode_is_that_of_the_nearest() -> None:
     index = indexed([], near, far)
     assert index.mode(near.callee) is near
     assert index.modes == (far, near)
-    assert indexed([]).is_unset(BELOW)
-    assert not index.is_unset(BELOW)
+
+
+def test_what_holds_below_a_prefix_is_not_what_holds_for_its_root() -> None:
+    """`team-a` is not below `team-a/*`: neither its mode nor its policies say anything of those."""
+    team, above = IdPattern.parse("spiffe://example.org/team-a/*"), mode("spiffe://example.org/*")
+    root, below = mode("spiffe://example.org/team-a"), mode("spiffe://example.org/team-a/*")
+    assert indexed([], root).mode_for(team) is UNSET
+    assert indexed([], root, above).mode_for(team) is above
+    assert indexed([], root, above, below).mode_for(team) is below
+    assert indexed([], root, above).mode_for(root.callee) is root
+    policies = [rule("root", to="spiffe://example.org/team-a"), rule("web", to=str(BELOW))]
+    index = indexed([*policies, rule("every", to="spiffe://example.org/*")])
+    assert index.count_about(team) == 2
+    assert index.count_about(root.callee) == 2
+    assert index.count_about(above.callee) == 3
+    everybody = StoredPolicy(id="x", name="everybody", form=Form.CEDAR, text=EVERYBODY)
+    assert indexed([everybody]).count_about(team) == 1
 
 
 def test_an_agent_is_told_the_rules_of_its_callees() -> None:
@@ -114,6 +129,11 @@ def test_policy_changes_by_revisions() -> None:
     after = before.changed(rule("b").told, enabled=False, now=7, who="local uid 0")
     assert before.says(before.told, enabled=True)
     assert not before.says(before.told, enabled=False)
+    members = json.dumps(dict(reversed(json.loads(before.text).items())))
+    assert before.says(PolicyText("a", Form.RULE, members), enabled=True)
+    assert not before.says(PolicyText("a", Form.CEDAR, before.text), enabled=True)
+    assert before.replaced_by(rule("a")) is before
+    assert before.replaced_by(rule("a", methods=["GET"])).revision == 1
     assert (after.id, after.name, after.revision) == ("id-a", "b", 1)
     assert (after.enabled, after.changed_at, after.changed_by) == (False, 7, "local uid 0")
 

@@ -53,6 +53,7 @@ def test_what_something_gives_is_good(text: str) -> None:
         ("unix:ns:web", "gives no selector unix:ns", "did you mean k8s:ns:web?"),
         ("unix:zzz", "gives no selector unix:zzz", "it gives uid, user, path, sha256"),
         ("unix:uid:web", "no unix:uid selector has such a value", "did you mean unix:user:web?"),
+        ("unix:uid=7", "no unix:uid selector has such a value", "did you mean unix:uid:7?"),
         ("unix:uid: 7", "no unix:uid selector has such a value", "did you mean unix:uid:7?"),
         ("unix:sha256:" + "AB" * 32, "no unix:sha256", "unix:sha256:" + "ab" * 32),
         ("k8s:namespace:web", "gives no selector k8s:namespace", "did you mean k8s:ns:web?"),
@@ -85,8 +86,13 @@ def test_a_secret_value_is_not_repeated() -> None:
     assert WORDS.shown(Selector("docker", "env:PASSWORD=x")) == "docker:env:PASSWORD=(hidden)"
     assert WORDS.shown(Selector("docker", "label:a:b")) == "docker:label:a:b"
     assert WORDS.shown(Selector("open", "label:" + "x" * 99)) == "open:label:" + "x" * 69
-    [found] = judge_selectors(entry(selectors=selectors("docker:env:hunter2")), around())
-    assert "hunter2" not in str(found.refusal()) + str(found) + found.refusal().value
+    for text in ("docker:env:hunter2", "docker:env=A=hunter2", "docker:environ=A:hunter2"):
+        wanted = entry(selectors=selectors(text))
+        [found] = judge_selectors(wanted, around())
+        refusal = found.refusal()
+        told = (str(refusal), str(found), refusal.value, refusal.remedy)
+        assert "hunter2" not in "".join(told)
+        assert "hunter2" not in "".join(unattested(wanted, around(fleet(a=("docker",)))))
 
 
 def test_several_forms_may_bear_one_name() -> None:

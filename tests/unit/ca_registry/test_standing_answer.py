@@ -51,11 +51,11 @@ def test_answer_counts_until_it_is_over() -> None:
     answers = StandingAnswers()
     answers.put(WEB, StandingAnswer(Opinion.ALLOW, NOW + 60), NOW, used=True)
     assert answers.get(WEB, NOW + 59) is not None
-    assert answers.due(NOW + 59) == ()
+    assert answers.due(NOW + 59, lambda _: 0) == ()
     assert answers.get(WEB, NOW + 60) is None
-    assert answers.due(NOW + 60) == (WEB,)
+    assert answers.due(NOW + 60, lambda _: 0) == (WEB,)
     answers.put(WEB, StandingAnswer(Opinion.ALLOW, NOW + 4000), NOW + 60, used=False)
-    assert answers.due(NOW + 4000) == ()
+    assert answers.due(NOW + 4000, lambda _: 0) == ()
     assert len(answers) == 0
 
 
@@ -63,7 +63,17 @@ def test_who_was_denied_is_asked_about_as_long_as_that_lasts() -> None:
     """Nothing is issued for such an identity, so nobody uses it."""
     answers = StandingAnswers()
     answers.put(WEB, StandingAnswer(Opinion.DENY, NOW + 1), NOW, used=False)
-    assert answers.due(NOW + 99_999) == (WEB,)
+    assert answers.due(NOW + 99_999, lambda _: 0) == (WEB,)
+
+
+def test_who_holds_something_for_long_is_asked_about_for_as_long() -> None:
+    """Nothing new is issued meanwhile, and what was issued is in use."""
+    answers = StandingAnswers()
+    answers.put(WEB, StandingAnswer(Opinion.ALLOW, NOW + 60), NOW, used=True)
+    assert answers.due(NOW + 86_399, {WEB: 86_400}.__getitem__) == (WEB,)
+    assert WEB in answers
+    assert answers.due(NOW + 86_400, {WEB: 86_400}.__getitem__) == ()
+    assert WEB not in answers
 
 
 def test_memory_is_bounded() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from ca.registry.traffic.flow import By, TrafficFilter
-from ca.registry.traffic.traffic_record import TrafficRecord, page_of
+from ca.registry.traffic.traffic_record import TrafficRecord, ordered, page_in
 from finial.policy.id_pattern import IdPattern
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
@@ -60,7 +60,7 @@ def learn(
 def counts(
     record: TrafficRecord, wanted: TrafficFilter = ALL, by: By = By.REQUESTS
 ) -> list[tuple[str, str, int]]:
-    page = page_of(record.snapshot(), wanted, by, 0)
+    page = page_in(ordered(record.snapshot(), wanted, by), 0)
     return [
         (str(flow.key.caller).removeprefix(TD), flow.key.shape, flow.count) for flow in page.items
     ]
@@ -83,7 +83,7 @@ def test_a_row_that_began_anew_is_added(epoch: str, born: int) -> None:
     learn(record, row(count=3, first_at=2.0))
     learn(record, row(count=1, born=born, first_at=8.0), epoch=epoch)
     learn(record, row(count=2, born=born, first_at=8.0), epoch=epoch)
-    [flow] = page_of(record.snapshot(), ALL, By.REQUESTS, 0).items
+    [flow] = page_in(ordered(record.snapshot(), ALL, By.REQUESTS), 0).items
     assert (flow.count, flow.first_at, record.decided["allowed"]) == (5, 2.0, 5)
 
 
@@ -101,7 +101,7 @@ def test_nothing_was_seen_in_the_future() -> None:
     """An agent whose clock is ahead, or who lies, is seen now at the latest."""
     record = TrafficRecord()
     learn(record, row(at=5000.0, first_at=4000.0), now=100.0)
-    [flow] = page_of(record.snapshot(), ALL, By.REQUESTS, 0).items
+    [flow] = page_in(ordered(record.snapshot(), ALL, By.REQUESTS), 0).items
     assert (flow.first_at, flow.last_at) == (100.0, 100.0)
 
 
@@ -111,7 +111,7 @@ def test_flows_are_told_over_all_agents() -> None:
     learn(record, row(count=2, at=10.0, example="/transaction/old"), row(shape="/b", at=11.0))
     learn(record, row(count=3, at=20.0, first_at=5.0, example="/transaction/new"), agent=TWO)
     assert counts(record) == [("/orders", "/b", 1), ("/orders", "/transaction/*", 5)]
-    [pair] = page_of(record.snapshot(), ALL, By.PAIRS, 0).items
+    [pair] = page_in(ordered(record.snapshot(), ALL, By.PAIRS), 0).items
     assert (pair.count, pair.first_at, pair.last_at) == (6, 1.0, 20.0)
     assert (pair.agents, pair.example) == (frozenset((ONE, TWO)), "/transaction/new")
 
@@ -121,7 +121,7 @@ def test_an_older_example_is_better_than_none() -> None:
     record = TrafficRecord()
     learn(record, row(at=10.0, example="/transaction/old"))
     learn(record, row(at=20.0), agent=TWO)
-    [pair] = page_of(record.snapshot(), ALL, By.PAIRS, 0).items
+    [pair] = page_in(ordered(record.snapshot(), ALL, By.PAIRS), 0).items
     assert pair.example == "/transaction/old"
 
 
@@ -154,7 +154,7 @@ def test_a_list_comes_in_pages() -> None:
     found: list[int] = []
     token = ""
     while True:
-        page = page_of(record.snapshot(), ALL, By.PAIRS, 3, token)
+        page = page_in(ordered(record.snapshot(), ALL, By.PAIRS), 3, token)
         found += [flow.count for flow in page.items]
         token = page.next_token
         if not token:
@@ -162,7 +162,7 @@ def test_a_list_comes_in_pages() -> None:
     assert found == list(range(7))
     for foreign in ("x", "WyJhIl0", "\xff", "ab!"):
         with pytest.raises(Refusal) as caught:
-            page_of(record.snapshot(), ALL, By.PAIRS, 3, foreign)
+            page_in(ordered(record.snapshot(), ALL, By.PAIRS), 3, foreign)
         assert caught.value.kind is Kind.INVALID
 
 

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import root
-from cli.commands.block import _end, _guess, _tell
+from cli.commands.block import _end, _guess, _is, _tell
 
 BLOCK = {
     "id": "b1",
@@ -21,7 +21,10 @@ HITS = {
     "svids": [{"kind": "x509", "serial": "42", "expires_at": "T"}],
     "more": False,
     "agents": ["spiffe://example.org/spire/agent/x"],
-    "remains": [{"until": "T", "who": "verifiers of mTLS", "what": "accept the X.509-SVIDs"}],
+    "remains": [
+        {"until": "T", "who": "verifiers of mTLS", "what": "accept the X.509-SVIDs"},
+        {"until": None, "who": "verifiers", "what": "accept it"},
+    ],
 }
 
 
@@ -47,11 +50,30 @@ def test_end_is_an_instant() -> None:
     assert counted.endswith("Z")
 
 
-@pytest.mark.parametrize(("until", "lasting"), [("2030-01-01T00:00:00Z", "2h"), (None, "soon")])
-def test_end_that_is_none_is_wrong_usage(until: str | None, lasting: str) -> None:
-    """Both at once, or a length of time that is none."""
+@pytest.mark.parametrize(
+    ("until", "lasting"),
+    [
+        ("2030-01-01T00:00:00Z", "2h"),
+        (None, "soon"),
+        (None, "99999999999h"),
+        ("tomorrow", None),
+        ("2030-01-01T00:00:00", None),
+    ],
+)
+def test_end_that_is_none_is_wrong_usage(until: str | None, lasting: str | None) -> None:
+    """Both at once, a length of time or a time that is none, or one without its offset."""
     with pytest.raises(click.UsageError):
         _end(until, lasting)
+
+
+@pytest.mark.parametrize("named", ["b7", "8000511", "7a:13:ff", "0x7a13ff", "7A13FF"])
+def test_a_blocked_serial_number_is_named_as_it_was_blocked(named: str) -> None:
+    """By the block's id, in decimal, or in hex as other tools print it."""
+    block = {"id": "b7", "kind": "serial", "subject": "8000511"}
+    assert _is(block, named)
+    assert not _is(block | {"id": "b8", "subject": "8000512"}, named)
+    assert not _is(block, "nonsense")
+    assert _is({**BLOCK, "id": "b1"}, "spiffe://example.org/orders")
 
 
 def test_preview_says_that_nothing_was_blocked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +85,7 @@ def test_preview_says_that_nothing_was_blocked(capsys: pytest.CaptureFixture[str
     assert "\x1b" not in said
     assert "hits 1 entry, 2 live SVIDs, 1 agent" in said
     assert "until T verifiers of mTLS accept the X.509-SVIDs" in said
+    assert "until it ends, which its trust domain alone knows, verifiers accept it" in said
 
 
 def test_block_says_who_enforces_it(capsys: pytest.CaptureFixture[str]) -> None:

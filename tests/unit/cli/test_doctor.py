@@ -41,7 +41,8 @@ def listening(path: Path, mode: int) -> socket.socket:
 
 
 def judged(path: Path, *, everybody: bool = True) -> Diagnosis:
-    return judge_socket("socket", path, everybody=everybody, start="finial agent run")
+    """The first thing that is said of it."""
+    return next(judge_socket("socket", path, everybody=everybody, start="finial agent run"))
 
 
 def test_a_socket_that_is_as_it_should_be(folder: Path) -> None:
@@ -88,6 +89,18 @@ def test_a_folder_that_others_can_write_or_cannot_enter_is_found(folder: Path) -
         assert found.health is Health.WARNING
         assert "other users' workloads do not reach" in found.detail
         assert judged(below / "w", everybody=False).health is Health.FAILED  # 0777, for admins
+
+
+def test_everything_wrong_with_a_socket_is_said(folder: Path) -> None:
+    """Who mends one fault does not meet the next one afterwards; what fails stands first."""
+    below = folder / "both"
+    below.mkdir()
+    with listening(below / "w", 0o700):
+        below.chmod(0o770)
+        found = list(judge_socket("socket", below / "w", everybody=True, start="start"))
+    assert [each.health for each in found] == [Health.FAILED, Health.WARNING, Health.WARNING]
+    remedies = " ".join(each.remedy for each in found)
+    assert all(each in remedies for each in ("chmod a+rw", "chmod g-w", "chmod o+x"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder away")

@@ -47,6 +47,18 @@ def test_a_refusal_is_told_with_its_remedy(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "finial: it is wrong (f: 'v')\n  try: do it\n"
 
 
+def test_an_argument_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a terminal cannot show is another matter, and no fault of the argument."""
+    with pytest.raises(UnicodeEncodeError) as wrong:
+        "spiffe://\udcff".encode()
+    assert run(_command(wrong.value), []) == 1
+    assert capsys.readouterr().err == "finial: an argument is not UTF-8: it holds '\\udcff'\n"
+    with pytest.raises(UnicodeEncodeError) as wrong:
+        "\u2026".encode("ascii")
+    with pytest.raises(UnicodeEncodeError):
+        run(_command(wrong.value), [])
+
+
 def test_programs_read_a_refusal_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """With --output json a refusal is a JSON document on standard error."""
     command = _command(Refusal(Kind.NOT_FOUND, "gone"))

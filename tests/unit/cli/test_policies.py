@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from cli.policies import (
+    batches,
     lines_of,
     name_of,
     read_policies,
     read_requests,
     recorded_requests,
     same,
+    trials,
 )
 from finial.spiffe.refusal import Kind, Refusal
 
@@ -38,7 +40,14 @@ def test_policies_are_read_from_files_and_folders(tmp_path: Path) -> None:
     assert found[3] == {"name": "in cedar", "cedar": CEDAR}
 
 
-@pytest.mark.parametrize("content", ["{", '"text"', "[1]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", '"text"', "[1]", "[]", "{}", '{"name": 1}'),
+        *('{"name": "a", "name": "b"}', '{"name": "a", "to": NaN}', "[" * 100_000),
+    ],
+    ids=range(10),
+)
 def test_file_that_holds_no_rule_is_refused(tmp_path: Path, content: str) -> None:
     """The refusal names the file."""
     path = write(tmp_path, "a.json", content)
@@ -52,6 +61,33 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
     files = [write(tmp_path, "a.json", RULE), write(tmp_path, "b.json", RULE)]
     with pytest.raises(Refusal, match="two policies"):
         read_policies(files)
+
+
+def test_folder_without_policies_is_refused(tmp_path: Path) -> None:
+    """Whoever mistypes a folder's name must not believe that its policies are there."""
+    with pytest.raises(Refusal, match="no policy in it"):
+        read_policies([tmp_path])
+
+
+def test_what_is_sent_is_divided() -> None:
+    """By its size; a change that does not fit into one call is not tried by halves."""
+    rules = [{"rule": RULE | {"name": str(number)}} for number in range(10)]
+    assert [len(each) for each in batches(rules, 250)] == [2, 2, 2, 2, 2]
+    assert [len(each) for each in batches(rules, 1)] == [1] * 10
+    change = {"put": rules, "remove": []}
+    assert list(trials(change, [])) == [change | {"requests": []}]
+    asked = [{"callee": "spiffe://example.org/b", "path": "/" + "a" * 8000}] * 300
+    parts = list(trials(change, asked))
+    assert [sum(len(each["requests"]) for each in parts), len(parts)] == [300, 2]
+    with pytest.raises(Refusal, match="cannot be tried at once"):
+        list(trials({"put": [{"cedar": "x" * 2_000_000}]}, []))
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Some editors write one."""
+    path = tmp_path / "a.json"
+    path.write_text("\ufeff" + json.dumps(RULE))
+    assert read_policies([path]) == [{"rule": RULE}]
 
 
 def test_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -71,6 +107,9 @@ def test_requests_are_read_line_by_line(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as refused:
         read_requests(write(tmp_path, "bad.jsonl", f"{json.dumps(request)}\n{{"))
     assert refused.value.value.endswith("bad.jsonl:2")
+    with pytest.raises(Refusal, match="a request is an object") as refused:
+        read_requests(write(tmp_path, "bad.jsonl", "[]"))
+    assert refused.value.value.endswith("bad.jsonl:1")
 
 
 def test_policy_is_compared_with_what_is_registered() -> None:
@@ -81,6 +120,7 @@ def test_policy_is_compared_with_what_is_registered() -> None:
     assert not same({"name": "x", "cedar": CEDAR}, known)
     assert lines_of(known)[1] == '  "from": "spiffe://example.org/a",'
     assert lines_of({"cedar": CEDAR}) == [CEDAR]
+    assert lines_of({"cedar": CEDAR, "enabled": False}) == ["not enabled", CEDAR]
 
 
 def test_requests_are_made_of_what_was_recorded() -> None:

@@ -46,6 +46,8 @@ def test_what_each_selector_relies_on_is_told(capsys: pytest.CaptureFixture[str]
     assert "--for-pid 7 --select unix:uid" in told
     assert "A hidden value" in told
     assert "\x1b" not in told
+    propose(FOUND, 7, "text", "x509pop/0123")
+    assert "--for-pid 7 --agent x509pop/0123 --select unix:uid" in capsys.readouterr().out
     propose(FOUND, 7, "json")
     document = json.loads(capsys.readouterr().out)
     assert document["selectors"][0]["selector"] == "unix:uid:1000"

@@ -1,7 +1,9 @@
 """TLS contexts that follow a source of the package `spiffe`."""
 
+import socket
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -193,3 +195,69 @@ def test_the_protocols_of_both_meet() -> None:
     client.set_alpn_protocols(["h2"])
     _, theirs = handshake(server, client)
     assert theirs.selected_alpn_protocol() == "h2"
+
+
+def over_sockets(server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[Any, Any]:
+    """What a server and a caller read of each other who leave the handshake to OpenSSL.
+
+    Each is what was read, or the exception.
+    """
+    near, far = socket.socketpair()
+
+    def attempt(context: ssl.SSLContext, sock: socket.socket, *, server_side: bool) -> Any:
+        wrapped = context.wrap_socket(
+            sock,
+            server_side=server_side,
+            do_handshake_on_connect=False,
+            server_hostname=None if server_side else "any.name",
+        )
+        with wrapped:
+            try:
+                if not server_side:
+                    wrapped.sendall(b"hello")
+                    return wrapped.recv(5)
+                said = wrapped.recv(5)
+                wrapped.sendall(said)
+            except ssl.SSLError as fault:
+                return fault
+            return said
+
+    with ThreadPoolExecutor(1) as other:
+        theirs = other.submit(attempt, client, far, server_side=False)
+        return attempt(server, near, server_side=True), theirs.result()
+
+
+def test_who_leaves_the_handshake_to_openssl_meets_no_unknown_peer() -> None:
+    """Reading and writing begin a handshake by themselves, and that one is judged like any other."""
+    web, db = GivenSource(CA.workload("/web")), GivenSource(CA.workload("/db"))
+    assert over_sockets(server_context(db, anybody), client_context(web, DB)) == (b"hello",) * 2
+    nobody = server_context(db, lambda _: False)
+    assert isinstance(over_sockets(nobody, client_context(web, DB))[0], ssl.SSLError)
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    plain.check_hostname = False
+    plain.verify_mode = ssl.CERT_NONE
+    assert isinstance(over_sockets(server_context(db, anybody), plain)[0], ssl.SSLError)
+    other = client_context(web, "spiffe://example.org/orders")
+    assert isinstance(over_sockets(server_context(db, anybody), other)[1], ssl.SSLError)
+
+
+class Interrupted(GivenSource):
+    """A source during whose first answer somebody else asks."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def get_x509_context(self) -> Any:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().get_x509_context()
+
+
+def test_threads_that_begin_at_once_all_begin() -> None:
+    """Nobody takes what another thread is still reading for read."""
+    web = Interrupted(CA.workload("/web"))
+    client = client_context(web, DB)
+    begun: list[ssl.SSLObject] = []
+    web.meanwhile = lambda: begun.append(client.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()))
+    client.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    assert len(begun) == 1

@@ -120,6 +120,13 @@ GROUPS = attested("unix", "supplementary_gid:10", "supplementary_gid:2001")
             "docker:label:app:webb",
         ),
         (
+            "docker:env=TOKEN=s3cret",
+            [DOCKER],
+            Cause.IMPOSSIBLE,
+            "docker:env:TOKEN=(hidden)",
+            "no process has this ever: docker:env is written like docker:env:STAGE=test",
+        ),
+        (
             "docker:env:TOKEN:s3cret",
             [DOCKER],
             Cause.IMPOSSIBLE,

@@ -1,10 +1,15 @@
 """The document that travels."""
 
+import msgspec
 import pytest
 
 from finial.explain.explanation import (
     MAX_DOCUMENT,
+    AttestorReport,
+    EntryReport,
     Explanation,
+    Fix,
+    MissingSelector,
     Outcome,
     ProcessReport,
     decode_explanation,
@@ -34,3 +39,25 @@ def test_what_is_no_explanation_is_refused(document: bytes) -> None:
     with pytest.raises(Refusal) as caught:
         decode_explanation(document)
     assert caught.value.kind is Kind.INVALID
+
+
+def test_what_is_too_long_is_shortened_and_says_so() -> None:
+    """Whatever labels and entries hold, the document is one that everybody reads."""
+    long, many = "docker:label:k:" + "\x7f\U0001f600" * 2000, ("unix:uid:1",)
+    missing = tuple(MissingSelector(wanted=long, closest=long, why=long) for _ in range(4))
+    entry = EntryReport(id="e" * 400, spiffe_id="spiffe://a/b", selectors=many * 9, missing=missing)
+    whole = msgspec.structs.replace(
+        SHORT,
+        attestors=(AttestorReport(name="docker", status="attested", selectors=(long, *many)),) * 9,
+        matches=(entry,) * 30,
+        nearest=(entry,) * 2,
+        causes=(long,) * 30,
+        fixes=(Fix(what=long, command=f"finial {long}"), Fix(what="wait", command="finial doctor")),
+    )
+    told = decode_explanation(whole.encoded())
+    assert told.shortened
+    assert told.attestors[0].selectors == many
+    assert told.matches[0].id == entry.id
+    assert told.causes[0].startswith("docker:label:k:")
+    assert [each.command for each in told.fixes] == ["", "finial doctor"]
+    assert not decode_explanation(SHORT.encoded()).shortened

@@ -2,7 +2,7 @@
 
 import pytest
 
-from finial.explain.hiding import Hiding, is_hidden
+from finial.explain.hiding import BY_NAME_ALONE, Hiding, is_hidden
 from finial.spiffe.selector import Selector
 from tests.doubles.evidence import GRAMMARS
 
@@ -19,6 +19,12 @@ from tests.doubles.evidence import GRAMMARS
         ("stranger:label:app:web", "stranger:label:app:web"),
         ("docker:env=TOKEN=s3cret", "docker:env=TOKEN=(hidden)"),
         ("unix:env:TOKEN=s3cret", "unix:env:TOKEN=(hidden)"),
+        ("docker:environment:TOKEN=s3cret", "docker:environment:TOKEN=(hidden)"),
+        ("docker:enviroment:TOKEN=s3cret", "docker:enviroment:TOKEN=(hidden)"),
+        ("docker:container_env:TOKEN=s3cret", "docker:container_env:TOKEN=(hidden)"),
+        ("env:TOKEN=s3cret", "env:TOKEN=(hidden)"),
+        ("docker.env:TOKEN=s3cret", "docker.env:TOKEN=(hidden)"),
+        ("docker:label:env:test", "docker:label:env:test"),
         ("docker:env", "docker:env"),
         ("docker:label:app:web", "docker:label:app:web"),
         ("docker:lable:app:web", "docker:lable:app:web"),
@@ -32,3 +38,10 @@ def test_a_secret_value_is_cut_off_after_its_name(selector: str, shown: str) -> 
     assert found == shown
     assert is_hidden(found) is (found != selector)
     assert hiding.shown(Selector.parse(found)) == found
+
+
+def test_text_is_shown_like_the_selector_that_it_is() -> None:
+    """Without a grammar what is named like an environment is hidden; what is no selector stays."""
+    assert BY_NAME_ALONE.shown_text("docker:env:TOKEN=s3cret") == "docker:env:TOKEN=(hidden)"
+    assert BY_NAME_ALONE.shown_text("docker:label:app:web") == "docker:label:app:web"
+    assert BY_NAME_ALONE.shown_text("web") == "web"

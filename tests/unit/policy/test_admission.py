@@ -34,7 +34,7 @@ def cedar(text: str) -> PolicyText:
         rule(when={"caller": {"role": "x"}, "callee": {"team": ["y", "z"]}}),
         cedar(f"{ANY};"),
         cedar(f'{ANY} when {{ principal.attributes.role.contains("x") }};'),
-        cedar(f"{ANY} when {{ principal.attributes has role }} unless {{ false }};"),
+        cedar(f"{ANY} when {{ !principal.attributes.role.isEmpty() }} unless {{ false }};"),
         cedar(f'{ANY} when {{ context.method == "GET" || "POST" == context.method }};'),
         cedar(f'{ANY} when {{ ["GET", "POST"].contains(context.method) && true }};'),
         cedar(f'{ANY} when {{ context.method == "GET" || context.path == "/a" }};'),
@@ -44,8 +44,14 @@ def cedar(text: str) -> PolicyText:
         cedar(f'{ANY} when {{ (if true then context else context).path == "/a" }};'),
         cedar('permit(principal == Workload::"spiffe://partner.org/a", action, resource) '
               'when { principal == Workload::"spiffe://partner.org/a" && context has path };'),
+        cedar(f'{ANY} when {{ [principal, resource] == [principal] && principal has path }};'),
+        cedar(f'{ANY} when {{ principal in Prefix::"spiffe://example.org/a" }};'),
+        cedar(f'{ANY} when {{ principal.trust_domain == "partner.org" || '
+              'resource.id == "spiffe://example.org/a" };'),
+        rule(**{"from": ["spiffe://partner.org/*", "spiffe://example.org/a"],
+                "when": {"caller": {"role": "x"}}}),
     ],
-    ids=range(15),
+    ids=range(19),
 )  # fmt: skip
 def test_a_policy_that_can_match_is_registered(policy: PolicyText) -> None:
     """Rules and Cedar about known identities, methods and attributes are good."""
@@ -94,7 +100,28 @@ NEVER = "it can never match"
         (cedar(f'{ANY} when {{ context.depth == "x" }};'), [("cedar", "not compatible", "")]),
         (
             cedar(f"{ANY} when {{ principal.attributes has zone }};"),
-            [("cedar", "no entry has", "give it")],
+            [("cedar", "true of everybody", "!principal.attributes.zone.isEmpty()")],
+        ),
+        (
+            cedar(f"forbid{ANY[6:]} unless {{ principal has attributes.role }};"),
+            [("cedar", "true of everybody", "!principal.attributes.role.isEmpty()")],
+        ),
+        (
+            cedar(f'forbid{ANY[6:]} when {{ principal == Prefix::"spiffe://example.org/a" }};'),
+            [("cedar", "nobody is a Prefix", 'write in Prefix::"spiffe://example.org/a"')],
+        ),
+        (
+            cedar(f'{ANY} when {{ principal.trust_domain == "exmple.org" }};'),
+            [("cedar", "no such trust domain", "did you mean example.org?")],
+        ),
+        (
+            cedar(f'{ANY} when {{ "spiffe://zzz/a" == resource.id }};'),
+            [("cedar", "no such trust domain", "federate with it first")],
+        ),
+        (cedar(f'{ANY} when {{ principal.id == "/a" }};'), [("cedar", NEVER, "")]),
+        (
+            rule(**{"from": "spiffe://partner.org/*", "when": {"caller": {"role": "x"}}}),
+            [("when.caller", NEVER, "leave the condition out")],
         ),
         (
             cedar(f'{ANY} when {{ !("get" == context.method) }};'),
@@ -128,7 +155,7 @@ NEVER = "it can never match"
             [("to", NEVER, "register it there")],
         ),
     ],
-    ids=range(25),
+    ids=range(31),
 )
 def test_a_policy_that_can_never_match_is_refused(
     policy: PolicyText, expected: list[tuple[str, str, str]]

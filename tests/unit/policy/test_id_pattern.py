@@ -57,3 +57,23 @@ def test_a_star_stands_only_at_the_end(text: str) -> None:
     with pytest.raises(Refusal) as refused:
         IdPattern.parse(text)
     assert refused.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "do"),
+    [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("a/*", "a", False),
+        ("a/*", "a/b", True),
+        ("a/*", "a/*", True),
+        ("a/*", "a/b/*", True),
+        ("a/*", "ab/*", False),
+        ("*", "a/*", True),
+    ],
+)
+def test_two_patterns_may_speak_of_one_id(one: str, other: str, do: bool) -> None:
+    """Whichever of both comes first."""
+    patterns = [IdPattern.parse(f"spiffe://example.org/{each}") for each in (one, other)]
+    assert patterns[0].overlaps(patterns[1]) is do
+    assert patterns[1].overlaps(patterns[0]) is do

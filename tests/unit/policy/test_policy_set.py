@@ -80,7 +80,7 @@ def call(
         (call(path="*"), Ruling(False, Ground.PATH_NOT_ABSOLUTE)),
         (call(path="/" + "a" * 9000), Ruling(False, Ground.PATH_TOO_LONG)),
         (call(method="GET"), Ruling(False, Ground.NO_RULE)),
-        (call(method="post"), Ruling(False, Ground.NO_RULE)),
+        (call(method="post"), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method=""), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method="PO ST"), Ruling(False, Ground.METHOD_MALFORMED)),
         (call(method="P" * 1_000_000), Ruling(False, Ground.METHOD_MALFORMED)),
@@ -133,6 +133,35 @@ def test_a_rule_that_denies_wins() -> None:
     for path in ("/transaction/refund", "/transaction/refund/", "/transaction/x/../refund"):
         refused = rules.judge(call(path=path))
         assert refused == Ruling(False, Ground.FORBIDDEN, ("no refunds",))
+
+
+@pytest.mark.parametrize("path", ["", "/spire", "/spire/server", "/spire/agent/x509pop/a"])
+def test_a_rule_about_all_workloads_is_none_about_servers_and_agents(path: str) -> None:
+    """Whoever has a node's own key has not what the workloads of the trust domain may do."""
+    every = rule("every", "/*", "/payment")
+    rules = policy_set(every, cedar="permit(principal, action, resource);")
+    assert rules.judge(call(spiffe("/spired/agent"))).allowed
+    assert rules.judge(call(spiffe(path))) == Ruling(False, Ground.NO_WORKLOAD)
+    foreign = SpiffeId.parse(f"spiffe://partner.org{path}")
+    assert rules.judge(call(foreign)) == Ruling(False, Ground.NO_WORKLOAD)
+
+
+def test_small_letters_are_no_way_around_a_method_that_is_denied() -> None:
+    """Some servers take `delete` for DELETE, so that no rule may let it through."""
+    deny = rule("no deletes", "/*", "/payment", methods=["DELETE"], effect="deny")
+    rules = policy_set(rule("anything", "/orders", "/payment"), deny)
+    assert rules.judge(call(method="DELETE")) == Ruling(False, Ground.FORBIDDEN, ("no deletes",))
+    for method in ("delete", "Delete", "DELETe"):
+        assert rules.judge(call(method=method)) == Ruling(False, Ground.METHOD_MALFORMED)
+
+
+def test_a_host_in_the_path_is_no_way_around_a_rule() -> None:
+    """Servers that resolve `//x/admin` as a reference serve `/admin`."""
+    deny = rule("no admin", "/*", "/payment", paths=["/admin", "/admin/*"], effect="deny")
+    rules = policy_set(rule("anything", "/orders", "/payment", paths=["/*"]), deny)
+    assert rules.judge(call(path="//assets/logo")).allowed
+    for path in ("//x/admin", "//x//admin", "//x/admin/users", "//admin", "///admin"):
+        assert rules.judge(call(path=path)) == Ruling(False, Ground.FORBIDDEN, ("no admin",))
 
 
 def test_all_rules_that_allow_are_named() -> None:
@@ -325,30 +354,46 @@ def over_all(
 @given(
     rules=st.lists(some_rule, max_size=14),
     identities=some_identities,
-    request=st.builds(
-        Request.read,
-        st.sampled_from(IDS).map(spiffe),
-        st.sampled_from(IDS).map(spiffe),
-        st.sampled_from(METHODS),
-        st.sampled_from(PATHS),
+    requests=st.lists(
+        st.builds(
+            Request.read,
+            st.sampled_from(IDS).map(spiffe),
+            st.sampled_from(IDS).map(spiffe),
+            st.sampled_from(METHODS),
+            st.sampled_from(PATHS),
+        ),
+        min_size=1,
+        max_size=6,
     ),
 )
 def test_the_index_decides_as_cedar_over_all_rules(
     rules: list[dict[str, object]],
     identities: dict[SpiffeId, Has],
-    request: Request,
+    requests: list[Request],
 ) -> None:
-    """Leaving out what cannot match changes no decision, and Cedar decides what the rules say."""
+    """Neither what is left out nor what is remembered changes what Cedar, and the rules, say."""
     read = [
         read_rule(json.dumps({"name": f"{n}", **each}).encode()) for n, each in enumerate(rules)
     ]
     statements = [Statement.of(each) for each in read]
-    (path,) = request.readings
-    found = PolicySet(1, statements, {}, identities).judge(request)
-    assert found == over_all(statements, request, path, identities)
-    matching = [each for each in read if says(each, request, path, identities)]
-    deciding = [each for each in matching if each.effect is Effect.DENY] or matching
-    assert found.by == tuple(each.name for each in deciding)
-    assert found.allowed == (
-        bool(matching) and all(each.effect is Effect.ALLOW for each in matching)
-    )
+    indexed = PolicySet(1, statements, {}, identities)
+    for request in requests:
+        (path,) = request.readings
+        found = indexed.judge(request)
+        assert found == over_all(statements, request, path, identities)
+        matching = [each for each in read if says(each, request, path, identities)]
+        deciding = [each for each in matching if each.effect is Effect.DENY] or matching
+        assert found.by == tuple(each.name for each in deciding)
+        assert found.allowed == (
+            bool(matching) and all(each.effect is Effect.ALLOW for each in matching)
+        )
+
+
+def test_cedar_is_asked_again_about_what_only_it_can_tell_apart() -> None:
+    """A statement may look at the path as it likes, so that its answers are not remembered."""
+    cedar = """permit(principal, action, resource) when { context.path like "/*a" };"""
+    rules = policy_set(rule("below", "/orders", "/payment", paths=["/x/*"]), cedar=cedar)
+    assert rules.judge(call(path="/x/a")).by == ("below", "cedar")
+    assert rules.judge(call(path="/x/b")).by == ("below",)
+    assert rules.judge(call(path="/x/aa")).by == ("below", "cedar")
+    assert rules.judge(call(path="/y")) == Ruling(False, Ground.NO_RULE)

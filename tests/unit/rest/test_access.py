@@ -42,6 +42,7 @@ EVERY_ROUTE = [
     ("GET", "/v1/enforcement", "blocks:read"),
     ("POST", "/v1/policies", "policies:write"),
     ("GET", "/v1/policies", "policies:read"),
+    ("POST", "/v1/policies:apply", "policies:write"),
     ("POST", "/v1/policies:try", "policies:read"),
     ("POST", "/v1/policies:explain", "policies:read"),
     ("GET", "/v1/policies/x", "policies:read"),

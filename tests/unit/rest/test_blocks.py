@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography import x509
 
+from ca.registry.issued import Issued, SvidKind
 from tests.doubles.clock import settle
 from tests.unit.rest.desk import AWAY, WEB, Desk, at_desk, problem
 
@@ -70,6 +71,27 @@ def test_what_cannot_be_blocked_is_refused(tmp_path: Path) -> None:
     at_desk(tmp_path, act)
 
 
+def test_a_block_may_have_an_end(tmp_path: Path) -> None:
+    """An instant with its offset from UTC, which is still to come."""
+
+    async def act(desk: Desk) -> None:
+        await registered(desk)
+        for until, why in (
+            ("2001-01-01T00:00:00Z", "the block would have ended already"),
+            ("2200-01-01T00:00:00", "offset from UTC"),
+            ("tomorrow", "valid datetime"),
+        ):
+            refused = problem(await desk.ask("POST", "/v1/blocks", {**LEAK, "until": until}), 400)
+            assert why in refused["detail"]
+        made = await desk.ask("POST", "/v1/blocks", {**LEAK, "until": "2200-01-01T01:00:00+01:00"})
+        assert made.status_code == 201, made.text
+        assert made.json()["block"]["until"] == "2200-01-01T00:00:00Z"
+        [block] = (await desk.ask("GET", "/v1/blocks")).json()["items"]
+        assert block["until"] == "2200-01-01T00:00:00Z"
+
+    at_desk(tmp_path, act)
+
+
 def test_blocking_is_a_scope_of_its_own(tmp_path: Path) -> None:
     """Who may read blocks may not block, and who may register entries may do neither."""
 
@@ -106,6 +128,36 @@ def test_an_identity_shows_how_it_stands(tmp_path: Path) -> None:
         await desk.ask("POST", "/v1/blocks", LEAK)
         found = (await desk.ask("GET", "/v1/identities/web")).json()
         assert (found["standing"], found["blocks"][0]["reason"]) == ("blocked", "key leaked")
+
+    at_desk(tmp_path, act)
+
+
+def test_an_identity_shows_what_else_keeps_it_from_something(tmp_path: Path) -> None:
+    """A block of one entry, SVID or agent is part of it; of every entry it is all of it."""
+
+    async def act(desk: Desk) -> None:
+        world = desk.house.world
+        entry = await registered(desk)
+        further = {**WEB, "selectors": ["unix:uid:1000", "unix:gid:1"]}
+        assert (await desk.ask("POST", "/v1/entries", further)).status_code == 201
+        now = int(world.clock.now())
+        agent = "spiffe://example.org/spire/agent/x509pop/two"
+        given = Issued(SvidKind.X509, "77", WEB["spiffe_id"], "", now, now + 60, entry["id"], agent)
+        await world.datastore.record_issued([given])
+        for kind, subject, standing in (
+            ("serial", "77", "partly blocked"),
+            ("agent", agent, "partly blocked"),
+            ("entry", entry["id"], "partly blocked"),
+            ("selector", "unix:gid:1", "partly blocked"),
+            ("selector", "unix:uid:1000", "blocked"),
+        ):
+            wish = {"kind": kind, "subject": subject, "reason": "key leaked"}
+            made = await desk.ask("POST", "/v1/blocks", wish)
+            assert made.status_code == 201, made.text
+            found = (await desk.ask("GET", "/v1/identities/web")).json()
+            assert found["standing"] == standing
+            assert [each["subject"] for each in found["blocks"]] == [subject]
+            await desk.ask("DELETE", f"/v1/blocks/{made.json()['block']['id']}")
 
     at_desk(tmp_path, act)
 

@@ -155,8 +155,13 @@ def test_https_shows_the_servers_certificate(tmp_path: Path) -> None:
     listening(tmp_path, act, bind_port=0)
 
 
-def test_a_given_certificate_is_read_again(tmp_path: Path) -> None:
-    """A certificate from files is taken when it changes; a broken one leaves the former."""
+def test_a_given_certificate_is_read_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A certificate from files is taken when it changes; a broken one leaves the former.
+
+    That is said once: handshakes are anybody's, and would fill the log.
+    """
     certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
     given = GivenIdentity(certificate, key)
     with pytest.raises(Refusal):
@@ -168,7 +173,16 @@ def test_a_given_certificate_is_read_again(tmp_path: Path) -> None:
     second = given.current()
     assert second.chain != first.chain
     key.write_text("broken")
+    for _ in range(3):
+        assert given.current() is second
+    assert caplog.text.count("the former one stays") == 1
+    key.unlink()
     assert given.current() is second
+    _write(certificate, key, "three")
+    assert given.current() is not second
+    key.write_text("broken")
+    given.current()
+    assert caplog.text.count("the former one stays") == 3
 
 
 def _write(certificate: Path, key: Path, name: str) -> None:

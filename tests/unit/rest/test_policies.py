@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from finial.spiffe.bundle import Bundle
+from finial.spiffe.identity import TrustDomain
 from tests.unit.rest.desk import AWAY, WEB, Desk, at_desk, problem
 
 RULE: dict[str, Any] = {
@@ -107,6 +109,59 @@ def test_policy_that_cannot_hold_is_refused_with_the_reason(tmp_path: Path) -> N
     at_desk(tmp_path, act)
 
 
+def test_policies_are_applied_together_or_not_at_all(tmp_path: Path) -> None:
+    """A set whose denials are refused must not leave its permissions behind."""
+
+    async def act(desk: Desk) -> None:
+        deny = RULE | {"name": "no refunds", "paths": ["/refund"], "effect": "deny"}
+        both = {"put": [{"rule": RULE}, {"rule": deny | {"methods": ["POTS"]}}]}
+        found = problem(await desk.ask("POST", "/v1/policies:apply", both), 400)
+        assert found["detail"].startswith("no refunds: it can never match")
+        assert len(desk.house.world.known.policies) == 0
+        twice = {"put": [{"rule": RULE}, {"rule": RULE}]}
+        assert problem(await desk.ask("POST", "/v1/policies:apply", twice), 400)["field"] == "name"
+        off = {"put": [{"rule": RULE, "enabled": False}]}
+        assert problem(await desk.ask("POST", "/v1/policies:apply", off), 400)["field"] == "enabled"
+        both = {"put": [{"rule": RULE}, {"rule": deny}]}
+        assert await outcomes(desk, both) == ["created", "created"]
+        other = {
+            "put": [{"rule": dict(reversed(RULE.items()))}, {"rule": deny | {"methods": ["PUT"]}}]
+        }
+        assert await outcomes(desk, other) == ["unchanged", "changed"]
+        assert [each.revision for each in desk.house.world.known.policies] == [1, 0]
+        kinds = [each for each in desk.house.audit.kinds() if "policy" in str(each)]
+        assert kinds == ["policy_created", "policy_created", "policy_updated"]
+        reader = await desk.token("policies:read")
+        answer = await desk.ask("POST", "/v1/policies:apply", both, peer=AWAY, headers=reader)
+        assert answer.status_code == 403
+
+    at_desk(tmp_path, act)
+
+
+def test_what_is_registered_may_be_applied_again(tmp_path: Path) -> None:
+    """Though no entry has the attribute any more: nothing changes, and the others are changed."""
+
+    async def act(desk: Desk) -> None:
+        entry = await desk.ask("POST", "/v1/entries", {**WEB, "attributes": {"role": "admin"}})
+        admins = {"rule": RULE | {"name": "admins", "when": {"caller": {"role": "admin"}}}}
+        assert await outcomes(desk, {"put": [admins]}) == ["created"]
+        path = f"/v1/entries/{entry.json()['id']}"
+        assert (await desk.ask("DELETE", path)).status_code == 204
+        assert await outcomes(desk, {"put": [admins, {"rule": RULE}]}) == ["unchanged", "created"]
+        tried = (await desk.ask("POST", "/v1/policies:try", {"put": [admins]})).json()
+        assert tried["faults"] == []
+        changed = {"put": [{"rule": admins["rule"] | {"methods": ["GET"]}}]}
+        problem(await desk.ask("POST", "/v1/policies:apply", changed), 400)
+
+    at_desk(tmp_path, act)
+
+
+async def outcomes(desk: Desk, wish: dict[str, Any]) -> list[str]:
+    answer = await desk.ask("POST", "/v1/policies:apply", wish)
+    assert answer.status_code == 200, answer.text
+    return [each["outcome"] for each in answer.json()["items"]]
+
+
 def test_a_change_is_tried_on_requests(tmp_path: Path) -> None:
     """Which of them it decides otherwise, and nothing is changed; what would be refused is told."""
 
@@ -122,6 +177,9 @@ def test_a_change_is_tried_on_requests(tmp_path: Path) -> None:
         bad = {"put": [{"rule": RULE | {"methods": ["POTS"]}}], "requests": [CALL]}
         [fault] = (await desk.ask("POST", "/v1/policies:try", bad)).json()["faults"]
         assert fault["value"] == "POTS"
+        missing = {"remove": ["orders may chrage"], "requests": [CALL]}
+        [fault] = (await desk.ask("POST", "/v1/policies:try", missing)).json()["faults"]
+        assert fault["policy"] == "orders may chrage"
         [policy] = (await desk.ask("GET", "/v1/policies")).json()["items"]
         assert policy["revision"] == 0
 
@@ -152,7 +210,36 @@ def test_a_request_is_explained(tmp_path: Path) -> None:
         nobody = {name: value for name, value in CALL.items() if name != "caller"}
         found = (await desk.ask("POST", "/v1/policies:explain", nobody)).json()
         assert not found["allowed"]
-        problem(await desk.ask("POST", "/v1/policies:explain", CALL | {"callee": "x"}), 400)
+        for side in ("caller", "callee"):
+            answer = await desk.ask("POST", "/v1/policies:explain", CALL | {side: "x"})
+            assert problem(answer, 400)["field"] == side
+        long = CALL | {"path": "/" + 9000 * "a"}
+        found = (await desk.ask("POST", "/v1/policies:explain", long)).json()
+        assert found["ground"] == "path_too_long"
+
+    at_desk(tmp_path, act)
+
+
+def test_an_explanation_is_what_an_agent_would_decide(tmp_path: Path) -> None:
+    """A caller with whom the callee does not federate, and a callee whose entries are blocked."""
+
+    async def act(desk: Desk) -> None:
+        world = desk.house.world
+        world.known.federated.set({TrustDomain("partner.org"): Bundle(TrustDomain("partner.org"))})
+        rule = RULE | {"from": "spiffe://partner.org/orders"}
+        await made(desk, rule=rule)
+        made_entry = await desk.ask("POST", "/v1/entries", WEB | {"spiffe_id": RULE["to"]})
+        call = CALL | {"caller": rule["from"]}
+        for mode, allowed in (("open", True), ("shadow", True), ("enforce", False)):
+            await desk.ask("PUT", "/v1/callees/payment", {"mode": mode})
+            found = (await desk.ask("POST", "/v1/policies:explain", call)).json()
+            assert (found["allowed"], found["strange"]) == (allowed, True)
+        own = (await desk.ask("POST", "/v1/policies:explain", CALL)).json()
+        assert not own["strange"]
+        block = {"kind": "entry", "subject": made_entry.json()["id"], "reason": "key leaked"}
+        assert (await desk.ask("POST", "/v1/blocks", block)).is_success
+        found = (await desk.ask("POST", "/v1/policies:explain", CALL)).json()
+        assert found["blocked"]["reason"] == "key leaked"
 
     at_desk(tmp_path, act)
 
@@ -184,6 +271,22 @@ def test_modes_are_set_by_callee(tmp_path: Path) -> None:
             ("spire/server", wish),
         ):
             problem(await desk.ask("PUT", f"/v1/callees/{callee}", wrong), 400)
+
+    at_desk(tmp_path, act)
+
+
+def test_a_mode_says_nothing_of_those_below(tmp_path: Path) -> None:
+    """What names all below a prefix has no effect where only the prefix's own ID has a mode."""
+
+    async def act(desk: Desk) -> None:
+        await desk.ask("PUT", "/v1/callees/team-a", {"mode": "enforce"})
+        below = (await desk.ask("GET", "/v1/callees/team-a/*")).json()
+        assert (below["mode"], below["set_for"]) == ("open", None)
+        every = "spiffe://example.org/team-a/*"
+        policy = await made(desk, rule=RULE | {"to": every})
+        assert policy["callees_without_mode"] == [every]
+        await made(desk, rule=RULE | {"name": "web", "to": "spiffe://example.org/team-a/web"})
+        assert (await desk.ask("GET", "/v1/callees/team-a/*")).json()["policies"] == 2
 
     at_desk(tmp_path, act)
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from ca.registry.traffic.traffic_record import TrafficRecord
 from finial.traffic import Row, TrafficDocument, encode
 from finial.wire.pb import follow_pb2
 from tests.doubles.house import Agent, entry_for, register
@@ -108,10 +109,55 @@ def test_who_does_not_answer_is_named(tmp_path: Path) -> None:
         await follow(other, "explain")
         _, answer = await exchange(desk, stream, document(ROW))
         assert (answer.json()["silent"], answer.json()["unable"]) == ([], 1)
-        for payload, status in ((b"", 12), (b"nonsense", 0)):
+        undated = document(msgspec.structs.replace(ROW, first_at=-1e300))
+        for payload, status in ((b"", 12), (b"nonsense", 0), (undated, 0)):
             _, answer = await exchange(desk, stream, payload, status=status)
             assert answer.json()["silent"] == [str(agent.id)]
             assert len(answer.json()["items"]) == 1
+
+    at_desk(tmp_path, act)
+
+
+def test_an_agent_that_is_slow_again_and_again_holds_up_nobody_for_long(tmp_path: Path) -> None:
+    """It has two seconds for all that it tells; where it stopped it is asked the next time."""
+
+    async def act(desk: Desk) -> None:
+        stream = await follow(await paying(desk), "traffic")
+        asking = asyncio.ensure_future(desk.ask("GET", "/v1/traffic?max_age=0"))
+        question = await asked(stream)
+        desk.house.clock.advance(1.5)
+        answer = follow_pb2.Answer(id=question.id, payload=document(ROW, turn=1, more=True))
+        await stream.send(follow_pb2.Up(answer=answer))
+        await asked(stream)
+        desk.house.clock.advance(0.5)
+        async with asyncio.timeout(5):
+            shown = (await asking).json()
+        assert (shown["silent"], len(shown["items"])) == ([], 1)
+        [question], _ = await exchange(desk, stream, document(turn=3))
+        assert question == b'{"epoch":"e","after":1}'
+
+    at_desk(tmp_path, act)
+
+
+def test_further_pages_are_of_what_the_first_one_found(tmp_path: Path) -> None:
+    """Whoever reads page by page misses nothing, and costs no more than the first."""
+
+    async def act(desk: Desk) -> None:
+        stream = await follow(await paying(desk), "traffic")
+        rows = [msgspec.structs.replace(ROW, shape=f"/{name}") for name in "abc"]
+        asked_for = {"by": "requests", "page_size": 1}
+        _, answer = await exchange(desk, stream, document(*rows), **asked_for)
+        found = answer.json()["items"]
+        while token := answer.json()["next_page_token"]:
+            further = {**asked_for, "max_age": 60, "page_token": token}
+            answer = await desk.ask("GET", "/v1/traffic", params=further)
+            found += answer.json()["items"]
+            # Forgotten now, and still there for who began to read.
+            desk.house.world.traffic.record = TrafficRecord()
+        assert [each["path"] for each in found] == ["/a", "/b", "/c"]
+        assert desk.house.world.traffic.latest == (None, ())
+        again = await desk.ask("GET", "/v1/traffic", params={**asked_for, "max_age": 60})
+        assert again.json()["items"] == []
 
     at_desk(tmp_path, act)
 

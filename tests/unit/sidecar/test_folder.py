@@ -184,6 +184,29 @@ def test_a_set_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     assert sets(tmp_path / "f") == [".set-0"]
 
 
+def test_a_set_that_cannot_be_shown_changes_nothing(tmp_path: Path) -> None:
+    """A disk may be full when the names are made; `current` is moved when all of them are there."""
+    folder = Made(tmp_path / "f")
+    folder.prepare()
+    folder.replace(ONE)
+    too_long = "bundle." + "x" * 245 + ".p"  # a file may be called so; its link is made as `.new-`
+    with pytest.raises(OSError):
+        folder.replace({**TWO, too_long: Rendered(b"")})
+    assert folder.read()["svid.key"] == b"key one"
+    assert sets(tmp_path / "f") == [".set-0"]
+
+
+def test_a_set_is_shown_when_all_its_names_lead_to_it(tmp_path: Path) -> None:
+    """Content alone is not enough: a name may be missing, or a file be somebody else's to read."""
+    folder = Made(tmp_path / "f")
+    folder.prepare()
+    folder.replace(ONE)
+    assert folder.shows(ONE)
+    assert not Made(tmp_path / "f", key_mode="0440").shows(ONE)
+    (tmp_path / "f" / "svid.key").unlink()
+    assert not folder.shows(ONE)
+
+
 def test_everything_can_be_taken_away(tmp_path: Path) -> None:
     """Whoever lost the identity keeps no file of it; what is not ours stays."""
     folder = Made(tmp_path / "f")

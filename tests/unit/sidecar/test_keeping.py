@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,25 @@ def test_what_is_new_is_written_and_what_is_not_stays(tmp_path: Path) -> None:
     assert log.read_text() == "\n"
     kept.take()
     assert log.read_text() == "\n\n"
+
+
+def test_a_run_that_was_stopped_midway_is_completed(tmp_path: Path) -> None:
+    """After a kill or a full disk the same answer makes the names that are still missing."""
+    given = answer(CA.workload("/web"), authorities=[CA])
+    Kept(tmp_path).take(given)
+    (tmp_path / "f" / "svid.pem").unlink()
+    kept = Kept(tmp_path, "second run")
+    kept.take(given)
+    assert b"BEGIN CERTIFICATE" in kept.read("svid.pem")
+
+
+def test_another_mode_is_met_at_once(tmp_path: Path) -> None:
+    """What the operator changed does not wait for the next rotation."""
+    given = answer(CA.workload("/web"), authorities=[CA])
+    Kept(tmp_path, key_mode="0640").take(given)
+    kept = Kept(tmp_path, "second run", key_mode="0600")
+    kept.take(given)
+    assert stat.S_IMODE((kept.folder / "svid.key").stat().st_mode) == 0o600
 
 
 def test_a_program_that_could_not_be_told_is_told_again(tmp_path: Path) -> None:

@@ -66,11 +66,15 @@ def test_an_svid_that_is_over_is_refused() -> None:
     refused(answer(CA.workload("/web"), authorities=[CA]), NOW + 7200)
 
 
+@pytest.mark.parametrize("rubbish", [b"rubbish", b"\x30\x03\x02\x01\x01"])
 @pytest.mark.parametrize("member", ["x509_svid", "bundle"])
-def test_rubbish_is_refused(member: str) -> None:
+def test_rubbish_is_refused(member: str, rubbish: bytes) -> None:
     """Certificates are read before they are written."""
     given = answer(CA.workload("/web"), authorities=[CA])
-    setattr(given.svids[0], member, b"rubbish")
+    setattr(given.svids[0], member, rubbish)
+    refused(given)
+    given = answer(CA.workload("/web"), authorities=[CA])
+    given.svids[0].bundle += rubbish
     refused(given)
 
 
@@ -121,3 +125,21 @@ def test_other_trust_domains_are_kept_apart() -> None:
     found = judged(given)
     assert pem(found.authorities) == CA.pem
     assert found.federated == {"other.org": (other.der,)}
+
+
+@pytest.mark.parametrize(
+    ("name", "der"),
+    [
+        ("spiffe://other.org", b"rubbish"),
+        ("spiffe://other.org", b"\x30\x03\x02\x01\x01"),
+        ("no id", b""),
+        ("spiffe://" + "x" * 250, SmallCa("other.org").der),
+    ],
+)
+def test_a_bundle_of_others_that_cannot_be_written_holds_up_nothing(name: str, der: bytes) -> None:
+    """Another trust domain's fault, or its long name, does not end the rotation of our SVID."""
+    given = answer(CA.workload("/web"), authorities=[CA])
+    given.federated_bundles[name] = der
+    found = judged(given)
+    assert found.federated == {}
+    assert [each.startswith(f"{name}: ") for each in found.left_out] == [True]

@@ -85,7 +85,28 @@ def test_a_command_that_hangs_is_ended() -> None:
 
 def test_what_a_command_leaves_behind_holds_nothing_up() -> None:
     """A daemon that keeps its output open does not keep us from being done."""
-    assert told(command=("/bin/sh", "-c", "sleep 3 & exit 0")) == "ran /bin/sh"
+    script = "sleep 0.1; sleep 3 & exit 0"
+    assert told(command=("/bin/sh", "-c", script), timeout=2.0) == "ran /bin/sh"
+    assert "status 3: once" in refused(
+        command=("/bin/sh", "-c", "sleep 0.1; echo once; sleep 3 & exit 3"), timeout=2.0
+    )
+
+
+def test_what_a_command_that_hangs_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
+    """What is in a session of its own gets no signal of ours, and holds the output open."""
+    left = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 20'"
+    script = f"{left} & until test -s {tmp_path}/pid; do sleep 0.05; done; sleep 60"
+    assert "did not end" in refused(command=("/bin/sh", "-c", script), timeout=2.0)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)  # it is still there
+
+
+def test_a_command_that_the_kernel_does_not_take_is_a_failure_like_others(tmp_path: Path) -> None:
+    """A script without its first line, or whose interpreter is missing, ends no sidecar."""
+    program = tmp_path / "p"
+    for first in ("", "#!/no/such/interpreter\n"):
+        program.write_text(first + "true\n")
+        program.chmod(0o755)
+        assert refused(command=(str(program),)).startswith(str(program))
 
 
 def test_a_command_that_others_can_change_is_not_run(tmp_path: Path) -> None:
@@ -101,6 +122,21 @@ def test_a_command_that_others_can_change_is_not_run(tmp_path: Path) -> None:
         judge_command((str(program),))
     program.chmod(0o755)
     judge_command((str(program),))
+
+
+def test_a_command_in_a_folder_that_others_can_change_is_not_run(tmp_path: Path) -> None:
+    """They could put another program of ours, or of root's, in its place; also behind a link."""
+    there = tmp_path / "there"
+    there.mkdir()
+    program, link = there / "p", tmp_path / "p"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    link.symlink_to(program)
+    judge_command((str(link),))
+    there.chmod(0o777)
+    for each in (program, link):
+        with pytest.raises(Refusal, match="there can be written by others"):
+            judge_command((str(each),))
 
 
 def test_the_process_of_a_pid_file_gets_the_signal(

@@ -1,6 +1,7 @@
 """What agents and servers read of each other about traffic."""
 
 import pytest
+from msgspec.structs import replace
 
 from finial.spiffe.refusal import Kind, Refusal
 from finial.traffic import Row, TrafficDocument, decode, decode_cursor, encode
@@ -29,6 +30,10 @@ def test_a_document_is_read_as_it_was_written() -> None:
         encode(TrafficDocument(epoch="e", turn=1, since=0.0, rows=(ROW,))).replace(b"mtls", b"tls"),
         encode(TrafficDocument(epoch="e", turn=1, since=0.0, rows=(ROW,))).replace(b"denied", b"?"),
         encode(TrafficDocument(epoch="e", turn=1, since=0.0, rows=(ROW,) * (MAX_ROWS + 1))),
+        encode(
+            TrafficDocument(epoch="e", turn=1, since=0.0, rows=(replace(ROW, first_at=-1e300),))
+        ),
+        encode(TrafficDocument(epoch="e", turn=1, since=0.0, rows=(replace(ROW, last_at=1e300),))),
         b" " * (MAX_DOCUMENT + 1),
         b"[" * 100_000,
     ],

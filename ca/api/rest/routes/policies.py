@@ -9,6 +9,8 @@ from ca.api.rest.preconditions import etag, expected_revision
 from ca.api.rest.shapes.ids import whole_id
 from ca.api.rest.shapes.parsing import required
 from ca.api.rest.shapes.policy import (
+    AppliedDocument,
+    ApplyWish,
     CalleeDocument,
     ExplainedDocument,
     ModeDocument,
@@ -28,6 +30,7 @@ from ca.operations.administration.administer_modes import (
     unset_mode,
 )
 from ca.operations.administration.administer_policies import (
+    apply_policies,
     callees_without_mode,
     create_policy,
     delete_policy,
@@ -42,6 +45,7 @@ from ca.operations.world import World
 from ca.registry.api_token import Scope
 from ca.registry.policy.stored import StoredPolicy
 from finial.policy.id_pattern import IdPattern
+from finial.spiffe.refusal import Kind, Refusal
 
 router = APIRouter(prefix="/v1", tags=["policies"])
 
@@ -67,13 +71,27 @@ async def get_policies(request: Request, caller: Reader) -> Page[PolicyDocument]
     return Page(items=[PolicyDocument.of(each) for each in found], next_page_token="")
 
 
+@router.post("/policies:apply")
+async def apply(request: Request, caller: Writer, body: ApplyWish) -> Page[AppliedDocument]:
+    """Register policies, or change and enable those that have their names: all or none of them."""
+    world = world_of(request)
+    if not all(each.enabled for each in body.put):
+        raise Refusal(Kind.INVALID, "what is applied is enabled", field="enabled")
+    done = await apply_policies(world, caller.actor, [each.text for each in body.put])
+    items = [
+        AppliedDocument.of(before, after, callees_without_mode(world, after.told))
+        for before, after in done
+    ]
+    return Page(items=items, next_page_token="")
+
+
 @router.post("/policies:try")
 async def try_change(request: Request, caller: Reader, body: TrialWish) -> TrialDocument:
     """Say which of these requests a change would have decided otherwise; nothing is changed."""
     world = world_of(request)
     put = [each.text for each in body.put]
     requests = [each.request for each in body.requests]
-    return TrialDocument.of(try_policies(world, put, body.remove, requests))
+    return TrialDocument.of(await try_policies(world, put, body.remove, requests))
 
 
 @router.post("/policies:explain")

@@ -30,7 +30,10 @@ class NewBlock(Shape):
         examples=["spiffe://example.org/orders"],
     )
     reason: str = Field(max_length=MAX_REASON, examples=["key leaked"])
-    until: Instant | None = Field(None, description="When it ends by itself; null: never.")
+    until: Annotated[
+        Instant | None,
+        Field(strict=False, description="When it ends by itself; null: never."),
+    ] = None
 
     @property
     def wish(self) -> BlockWish:
@@ -102,7 +105,7 @@ class RemainderDocument(Answer):
 
     who: str
     what: str
-    until: Instant | None
+    until: Instant | None = Field(description="Null where only another trust domain knows it.")
 
     @classmethod
     def of(cls, remainder: Remainder) -> Self:

@@ -81,3 +81,4 @@ class ExplanationDocument(Answer):
     elsewhere: list[ElsewhereDocument] = []
     causes: list[str] = []
     fixes: list[FixDocument] = []
+    shortened: bool = Field(False, description="There was more to tell than is told here.")

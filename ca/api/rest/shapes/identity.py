@@ -17,7 +17,7 @@ class IdentityDocument(Answer):
 
     id: str
     standing: Literal["blocked", "partly blocked", "good", "unregistered"] = Field(
-        description="Partly blocked: some of its entries are, others go on."
+        description="Partly blocked: some of its entries, SVIDs or agents are, others go on."
     )
     blocks: list[BlockDocument]
     entries: list[HitEntry]
@@ -51,8 +51,7 @@ class IdentityDocument(Answer):
 def _standing(
     found: IdentityStanding,
 ) -> Literal["blocked", "partly blocked", "good", "unregistered"]:
-    subjects = {each.subject for each in found.blocks}
-    if str(found.id) in subjects or (found.blocks and len(found.entries) <= 1):
+    if found.is_blocked:
         return "blocked"
     if found.blocks:
         return "partly blocked"

@@ -1,11 +1,12 @@
 """Policies, modes of callees, and what a change would do, as documents."""
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ca.api.rest.shapes.block import BlockDocument
+from ca.api.rest.shapes.parsing import parsed, required
 from ca.api.rest.shapes.shape import Answer, Shape
 from ca.api.rest.shapes.times import Instant, instant
 from ca.operations.administration.administer_modes import CalleeStanding
@@ -130,6 +131,29 @@ class VersionDocument(Answer):
         )
 
 
+class ApplyWish(Shape):
+    """Policies that are to be there, all or none."""
+
+    put: list[PolicyWish] = Field(description="Found by name; one that is not there is made.")
+
+
+class AppliedDocument(Answer):
+    """What became of one of them."""
+
+    outcome: Literal["created", "changed", "unchanged"]
+    policy: PolicyDocument
+
+    @classmethod
+    def of(
+        cls, before: StoredPolicy | None, after: StoredPolicy, without_mode: tuple[str, ...]
+    ) -> Self:
+        """Write a value as a document."""
+        outcome: Literal["created", "changed", "unchanged"] = "created"
+        if before is not None:
+            outcome = "unchanged" if before == after else "changed"
+        return cls(outcome=outcome, policy=PolicyDocument.of(after, without_mode))
+
+
 class ModeWish(Shape):
     """How much a callee lets rules decide, and which decisions are audited."""
 
@@ -194,7 +218,7 @@ class RequestShape(Shape):
     caller: str | None = Field(None, examples=["spiffe://example.org/orders"])
     callee: str = Field(examples=["spiffe://example.org/payment"])
     method: str = "GET"
-    path: str = Field("/", max_length=8192)
+    path: str = Field("/", max_length=65536, description="As it is sent, perhaps with a query.")
 
     @property
     def request(self) -> Request:
@@ -202,8 +226,12 @@ class RequestShape(Shape):
 
         Raises: Refusal of kind INVALID.
         """
-        caller = None if self.caller is None else SpiffeId.parse(self.caller)
-        return Request.read(caller, SpiffeId.parse(self.callee), self.method, self.path)
+        return Request.read(
+            parsed("caller", self.caller, SpiffeId.parse),
+            required("callee", self.callee, SpiffeId.parse),
+            self.method,
+            self.path,
+        )
 
 
 class TrialWish(Shape):
@@ -307,6 +335,10 @@ class ExplainedDocument(Answer):
     blocked: BlockDocument | None = Field(
         description="What blocks the caller or the callee, whatever the policies say."
     )
+    strange: bool = Field(
+        description="The callee does not federate with the caller's trust domain, which is denied "
+        "unless the mode lets it pass."
+    )
     shadow: bool = Field(description="Let through although the rules say no.")
     rules_allow: bool = Field(description="Whether mode and policies alone would let it through.")
     ground: str
@@ -320,9 +352,10 @@ class ExplainedDocument(Answer):
         """Write a value as a document."""
         decision = found.decision
         return cls(
-            allowed=decision.allowed and found.block is None,
+            allowed=found.lets_through,
             blocked=None if found.block is None else BlockDocument.of(found.block),
             mode=found.mode,
+            strange=found.strange,
             shadow=decision.shadow,
             rules_allow=decision.allowed,
             ground=decision.ground.value,
