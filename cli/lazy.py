@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import click
 
+_LONGEST = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Later:
@@ -14,6 +16,18 @@ class Later:
     module: str
     name: str
     short_help: str
+
+
+class Listing(click.Group):
+    """A group whose list of commands says each sentence to its end."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list; what is longer than a line goes on below."""
+        named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(_LONGEST)) for name, each in named if each]
+            )
 
 
 class LazyGroup(click.Group):

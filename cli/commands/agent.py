@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.agent_path import agent_resource
+from cli.lazy import Listing
 from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_fields, print_json, print_table
@@ -23,7 +24,7 @@ _LABELS = {
 }
 
 
-@click.group()
+@click.group(cls=Listing)
 def agent() -> None:
     """Run a node's agent; list, ban and evict agents."""
 
@@ -136,7 +137,7 @@ def ban(agent_id: str, place: Place, output: str) -> None:
     _done("banned", [agent_id], output)
 
 
-@agent.command(short_help="Forget an agent; it may be able to attest again.")
+@agent.command()
 @click.argument("agent_id")
 @server_options
 @output_option
@@ -154,7 +155,7 @@ def evict(agent_id: str, place: Place, output: str) -> None:
     _done("evicted", [agent_id], output)
 
 
-@agent.command(short_help="Evict the agents that have been gone for long.")
+@agent.command()
 @click.option(
     "--expired-for",
     type=Lifetime(),

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import click
 
+from cli.lazy import Listing
 from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_json, print_table
 
 
-@click.group("api-token")
+@click.group("api-token", cls=Listing)
 def api_token() -> None:
     """Let an administrator or a program in over HTTPS."""
 

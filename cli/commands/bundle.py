@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cli.lazy import Listing
 from cli.place import Place, server_options
 from cli.printing import output_option, print_json, print_table
 
@@ -18,7 +19,7 @@ _FORMAT = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Listing)
 def bundle() -> None:
     """Show or export the trust bundle: the keys that prove this trust domain's SVIDs."""
 
@@ -70,7 +71,7 @@ def export(file: Path, format_: str, place: Place, output: str) -> None:
         click.echo(f"wrote {file}")
 
 
-@click.group()
+@click.group(cls=Listing)
 def authority() -> None:
     """Look at the keys that sign."""
 

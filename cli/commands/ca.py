@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from cli.lazy import Listing
 from cli.printing import output_option
 
 
-@click.group()
+@click.group(cls=Listing)
 def ca() -> None:
     """Run the CA server."""
 

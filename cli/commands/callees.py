@@ -85,7 +85,7 @@ def mode(
         click.echo("  no rule allows anything, so that every call is denied")
 
 
-@click.command(short_help="Show what callees in shadow would have denied.")
+@click.command()
 @click.option("--callee", help="Of one callee, or all below a prefix.")
 @server_options
 @output_option
@@ -113,7 +113,7 @@ def report(callee: str | None, place: Place, output: str) -> None:
     print_table(rows, _REPORT, "nothing would have been denied")
 
 
-@click.command(short_help="List which versions of the rules agents enforce.")
+@click.command()
 @click.option("--lagging", is_flag=True, help="Only those that may decide by what is out of date.")
 @server_options
 @output_option

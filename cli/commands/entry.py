@@ -12,6 +12,7 @@ from cli.commands.entry_options import (
     describing_options,
     filter_options,
 )
+from cli.lazy import Listing
 from cli.place import Place, server_options
 from cli.printing import output_option, print_fields, print_json, print_table
 
@@ -36,7 +37,7 @@ _LABELS = {
 }
 
 
-@click.group()
+@click.group(cls=Listing)
 def entry() -> None:
     """Say which workload gets which identity."""
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.endpoint import resolve, socket_option
+from cli.lazy import Listing
 from cli.printing import output_option, print_json
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,7 +28,7 @@ _WRITE = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Listing)
 def fetch() -> None:
     """Fetch SVIDs and bundles from the Workload API, as a workload.
 

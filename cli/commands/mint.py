@@ -5,17 +5,18 @@ from pathlib import Path
 
 import click
 
+from cli.lazy import Listing
 from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_json
 
 
-@click.group()
+@click.group(cls=Listing)
 def mint() -> None:
     """Sign an SVID by hand, without an entry or an agent."""
 
 
-@mint.command(short_help="Sign an X509-SVID for a new key.")
+@mint.command()
 @click.argument("spiffe_id")
 @click.option("--dns", "dns_names", multiple=True, help="A DNS name for the certificate.")
 @click.option("--ttl", type=Lifetime(), default=0, help="Such as 1h; 0: the server's default.")

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from cli.commands.callees import agents, list_items, mode, report
+from cli.lazy import Listing
 from cli.place import Place, server_options
 from cli.printing import output_option, plain, print_fields, print_json
 
@@ -18,7 +19,7 @@ _FILES = click.argument(
 )
 
 
-@click.group()
+@click.group(cls=Listing)
 def policy() -> None:
     """Say who may call whom: rules as JSON or Cedar in files, and how much each callee enforces."""
 
@@ -27,7 +28,7 @@ for _command in (mode, report, agents):
     policy.add_command(_command)
 
 
-@policy.command(short_help="Register the policies in files, or change them.")
+@policy.command()
 @_FILES
 @server_options
 @output_option
@@ -103,7 +104,7 @@ def diff(files: Sequence[Path], place: Place, output: str) -> None:
         click.echo("nothing would change")
 
 
-@policy.command(short_help="Say which requests would be decided otherwise.")
+@policy.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--requests",
@@ -164,7 +165,7 @@ def test(
     return int(bool(tried["faults"]))
 
 
-@policy.command(short_help="Say what becomes of a request, and why.")
+@policy.command()
 @click.argument("caller")
 @click.argument("callee")
 @click.argument("method")
@@ -257,7 +258,7 @@ def show(name: str, versions: bool, place: Place, output: str) -> None:
             click.echo(f"  {plain(line)}")
 
 
-@policy.command(short_help="Delete a policy; the modes of callees stay.")
+@policy.command()
 @click.argument("name")
 @server_options
 @output_option

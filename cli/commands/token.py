@@ -5,17 +5,18 @@ from typing import Any
 
 import click
 
+from cli.lazy import Listing
 from cli.lifetime import Lifetime
 from cli.place import Place, server_options
 from cli.printing import output_option, print_json, print_table
 
 
-@click.group()
+@click.group(cls=Listing)
 def token() -> None:
     """Let a node join by a token that is good for one agent, once."""
 
 
-@token.command(short_help="Make a join string: servers, trust domain and token.")
+@token.command()
 @click.option(
     "--ttl",
     type=Lifetime(1),
@@ -68,7 +69,7 @@ def create(
     )
 
 
-@token.command("list", short_help="List the join tokens that wait to be used.")
+@token.command("list")
 @server_options
 @output_option
 def list_(place: Place, output: str) -> None:

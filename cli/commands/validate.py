@@ -5,11 +5,12 @@ from typing import Any
 import click
 
 from cli.endpoint import resolve, socket_option
+from cli.lazy import Listing
 from cli.printing import output_option, plain, print_json
 from cli.tokens import read_secret
 
 
-@click.group()
+@click.group(cls=Listing)
 def validate() -> None:
     """Have an SVID validated by the agent, as a workload."""
 

@@ -32,7 +32,7 @@ SHADOW_SECONDS = 4.0
 
 def main() -> int:
     """Run the shop and return its exit status."""
-    duration = float(os.environ.get("DURATION") or "inf")
+    duration = _duration(os.environ.get("DURATION", ""))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     board = Board()
     verdict = Verdict(board)
@@ -48,6 +48,13 @@ def main() -> int:
         print(f"the last of these denials in the agent's audit log: {verdict.audited[-1]}")
     print(verdict.line(), flush=True)
     return 1 if verdict.missing else 0
+
+
+def _duration(text: str) -> float:
+    try:
+        return float(text or "inf")
+    except ValueError:
+        raise SystemExit(f"DURATION is a number of seconds, such as 40, not {text!r}") from None
 
 
 def _run(folder: Path, stage: Path, verdict: Verdict, duration: float) -> None:

@@ -137,23 +137,26 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
     # A name of its own for each writing: two threads may replace one file at the same time.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_count)}{_TEMPORARY}")
     temporary.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        descriptor = os.open(temporary, flags, _PRIVATE)
-    except OSError as fault:
-        # Whoever reads of it knows the file that was to be written, not its other name.
-        raise OSError(fault.errno, fault.strerror, str(path)) from fault
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(temporary, content, mode)
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as fault:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(fault, OSError):
+            # Whoever reads of it knows the file that was to be written, not its other name.
+            raise OSError(fault.errno, fault.strerror, str(path)) from fault
         raise
     _sync_directory(path.parent)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_directory(path: Path) -> None:

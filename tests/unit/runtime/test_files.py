@@ -38,10 +38,15 @@ def test_a_file_has_the_mode_of_its_purpose(
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """The error names the file that was wanted and not the one that was to become it."""
-    path = tmp_path / "nowhere" / "file"
-    with pytest.raises(FileNotFoundError) as failed:
-        write_public(path, b"content")
-    assert failed.value.filename == str(path)
+    (tmp_path / "folder").mkdir()
+    for path, fault in (
+        (tmp_path / "nowhere" / "file", FileNotFoundError),
+        (tmp_path / "folder", IsADirectoryError),
+    ):
+        with pytest.raises(fault) as failed:
+            write_public(path, b"content")
+        assert failed.value.filename == str(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
