@@ -8,6 +8,7 @@ from agent.attestation.attempt import Caller as Process
 from agent.attestation.memory import Memory
 from agent.events.happened import Caller, CallRefused, WorkloadServed
 from agent.events.journal import Journal
+from agent.events.once_a_second import OnceASecond
 from agent.operations.attest_caller import Findings, Unserved
 from agent.operations.processes import caller_of
 from finial.explain.evidence import Said
@@ -19,7 +20,6 @@ from finial.wire.grpc.call import Call
 
 _PLAIN = frozenset({Kind.INVALID, Kind.UNIMPLEMENTED})
 """Refusals that say all there is: the request was wrong, whoever sent it."""
-_MOST_USERS = 1024
 _ENDED = "let the process live until it is answered"
 _OUTSIDE = "let the agent see the process: run it in the host's PID namespace (pid: host, hostPID)"
 log = logging.getLogger("finial.agent.refusals")
@@ -35,7 +35,7 @@ class CallRecords:
         self._journal = journal
         self._memory = memory
         self._clock = clock
-        self._logged: dict[int, float] = {}
+        self._due = OnceASecond()
 
     def served(
         self,
@@ -86,7 +86,8 @@ class CallRecords:
             caller, method, refusal.kind.value, refusal.detail, attempt.refusal, block
         )
         with contextlib.suppress(Refusal):
-            self._journal.record_repeatable(event, (peer.uid, method, refusal.kind))
+            sameness = (CallRefused, method, refusal.kind)
+            self._journal.record_repeatable(event, (*sameness, peer.uid), crowd=sameness)
         return marked(refusal, attempt.refusal)
 
     def _was_refused(self, peer: KernelPeer) -> bool:
@@ -116,14 +117,10 @@ class CallRecords:
 
     def _log(self, attempt: Attempt) -> None:
         """Say so in the log, once a second for each user; `finial explain` lists them all."""
-        caller, now = attempt.caller, attempt.last_at
-        if now - self._logged.get(caller.uid, 0.0) < 1.0:
-            return
-        if len(self._logged) >= _MOST_USERS:
-            self._logged.clear()
-        self._logged[caller.uid] = now
-        said = "refused process %d of uid %d: %s (refusal %s)"
-        log.info(said, caller.pid, caller.uid, attempt.reason, attempt.refusal)
+        caller = attempt.caller
+        if self._due.is_due(caller.uid, attempt.last_at):
+            said = "refused process %d of uid %d: %s (refusal %s)"
+            log.info(said, caller.pid, caller.uid, attempt.reason, attempt.refusal)
 
 
 def marked(refusal: Refusal, id_: str) -> Refusal:

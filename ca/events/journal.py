@@ -39,7 +39,9 @@ class Journal(journal.Journal[Event]):
         """
         match events:
             case (CallRefused() as refused,):
-                self.record_repeatable(refused, _sameness(refused))
+                nobody = refused.who.kind is ActorKind.NOBODY
+                crowd = (CallRefused, refused.who.kind) if nobody else None
+                self.record_repeatable(refused, _sameness(refused), crowd)
             case _:
                 super().record(*events)
 

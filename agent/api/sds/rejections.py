@@ -2,18 +2,17 @@
 
 import contextlib
 import logging
-from typing import Final
 
 from agent.api.sds.subscription import Rejection
 from agent.events.happened import Caller, SecretRejected
 from agent.events.journal import Journal
 from agent.events.measures import Measures
+from agent.events.once_a_second import OnceASecond
 from finial.runtime.clock import Clock
 from finial.runtime.peer import KernelPeer
 from finial.spiffe.refusal import Refusal
 from finial.wire.grpc.call import Call
 
-_MOST_USERS: Final = 1024
 log = logging.getLogger("finial.agent.sds")
 
 
@@ -24,7 +23,7 @@ class Rejections:
         self._journal = journal
         self._measures = measures
         self._clock = clock
-        self._logged: dict[int, float] = {}
+        self._due = OnceASecond()
 
     def record(self, call: Call[KernelPeer], rejection: Rejection) -> None:
         """Record one; nobody is told no because of it, even if that cannot be written."""
@@ -38,16 +37,13 @@ class Rejections:
             rejection.complaint,
         )
         with contextlib.suppress(Refusal):
-            self._journal.record_repeatable(event, (peer.pid, peer.uid, method, SecretRejected))
+            who = (peer.pid, peer.uid, method, SecretRejected)
+            self._journal.record_repeatable(event, who, crowd=SecretRejected)
         self._log(peer, rejection)
 
     def _log(self, peer: KernelPeer, rejection: Rejection) -> None:
-        now = self._clock.now()
-        if abs(now - self._logged.get(peer.uid, 0.0)) < 1.0:
+        if not self._due.is_due(peer.uid, self._clock.now()):
             return
-        if len(self._logged) >= _MOST_USERS:
-            self._logged.clear()
-        self._logged[peer.uid] = now
         log.warning(
             "process %d of uid %d does not take %s (version %s): %s",
             peer.pid,

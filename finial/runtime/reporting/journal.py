@@ -14,6 +14,8 @@ Record = Mapping[str, object]
 
 REPEATED_WITHIN: Final = 1.0
 MAX_REMEMBERED: Final = 4096
+MOST_OF_A_CROWD: Final = 100
+"""Lines about different ones of a crowd within a second."""
 
 
 class Audit(Protocol):
@@ -57,6 +59,8 @@ class Journal(Generic[E]):
         self._unaudited = unaudited
         self._observers = tuple(observers)
         self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
+        self._second = 0.0
+        self._crowds: dict[Hashable, set[Hashable]] = {}
 
     def check(self) -> None:
         """See, before an act has effects, that it can be recorded afterwards.
@@ -76,14 +80,18 @@ class Journal(Generic[E]):
         self._write(events, {})
         self._tell(events)
 
-    def record_repeatable(self, event: E, key: Hashable) -> None:
+    def record_repeatable(self, event: E, key: Hashable, crowd: Hashable | None = None) -> None:
         """Record what anybody may cause as often as they like, so that it cannot fill the disk.
 
         Events of one key within a second are one line; the next line says how many were left out.
+        Where keys, too, can be made at will they belong to a `crowd`: of different ones within a
+        second the first 100 have their lines, and all others share one.
 
         Raises: what `unaudited` makes, when the audit log cannot be written; nobody is told then.
         """
         now = self._clock.monotonic()
+        if crowd is not None and not self._stands_out(key, crowd, now):
+            key = crowd
         recent = self._recent.get(key)
         if recent is not None and now - recent.at < REPEATED_WITHIN:
             recent.unwritten += 1
@@ -92,6 +100,15 @@ class Journal(Generic[E]):
             self._write((event,), {"repeated": left_out} if left_out else {})
             self._remember(key, now)
         self._tell((event,))
+
+    def _stands_out(self, key: Hashable, crowd: Hashable, now: float) -> bool:
+        if now // REPEATED_WITHIN != self._second:
+            self._second = now // REPEATED_WITHIN
+            self._crowds.clear()
+        told = self._crowds.setdefault(crowd, set())
+        if len(told) < MOST_OF_A_CROWD:
+            told.add(key)
+        return key in told
 
     def _remember(self, key: Hashable, now: float) -> None:
         self._recent[key] = _Recent(now)

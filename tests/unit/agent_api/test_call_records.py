@@ -69,7 +69,7 @@ def test_a_caller_that_left_is_no_refusal() -> None:
 
 
 def test_a_flood_of_refusals_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Each user's refusals are logged once a second; the list has them all."""
+    """Each user's refusals are logged once a second, of so many users; the list has them all."""
     desk = Desk()
     with caplog.at_level(logging.INFO, "finial.agent.refusals"):
         for pid in range(2_000_000, 2_000_050):
@@ -77,8 +77,7 @@ def test_a_flood_of_refusals_does_not_flood_the_log(caplog: pytest.LogCaptureFix
         assert len(caplog.records) == 1
         for uid in range(1100):
             desk.records.unseen(Caller(0, uid, 0), "outside")
-    assert len(caplog.records) > 1000
-    assert len(desk.records._logged) <= 1024
+    assert len(caplog.records) == 100
 
 
 def test_a_connection_from_outside_is_remembered() -> None:

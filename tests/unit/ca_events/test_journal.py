@@ -110,6 +110,24 @@ def test_refusals_cannot_fill_the_disk() -> None:
     assert len(observer.seen) == 7
 
 
+def test_a_crowd_of_unknown_callers_cannot_either() -> None:
+    """The first hundred of a second have a line each, and all others share one that counts them."""
+    stream, clock = CountingStream(), StandingClock()
+    journal = Journal(AuditLog(stream=stream), clock)
+    strangers = [Actor(ActorKind.NOBODY, address=f"10.{n}.0.1:1") for n in range(200)]
+    for who in (*strangers, *strangers):
+        journal.record(CallRefused(who, "/a", Refusal(Kind.DENIED, "no")))
+    known = refused(1, "/a", ActorKind.AGENT)
+    journal.record(known)
+    assert len(stream.getvalue().splitlines()) == 102
+    clock.advance(1)
+    for who in strangers:
+        journal.record(CallRefused(who, "/a", Refusal(Kind.DENIED, "no")))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()[102:]]
+    assert sorted({line.get("repeated") for line in lines}) == [1, 199]
+    assert len(lines) == 101
+
+
 def test_different_refusals_are_told_apart() -> None:
     """What a known caller was refused is told method by method, and callers are told apart."""
     stream = CountingStream()
