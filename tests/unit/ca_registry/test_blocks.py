@@ -13,6 +13,7 @@ from ca.registry.block.judge_block import (
     judge_reason,
     read_subject,
     refusal,
+    serial_refusal,
 )
 from ca.registry.block.outlook import Outlook, holders_of
 from ca.registry.block.reach import (
@@ -167,6 +168,14 @@ def test_blocked_agent_can_tell_that_it_is() -> None:
     told = agent_refusal(block(SubjectKind.AGENT, A), A)
     assert (told.kind, told.reason, told.value) == (Kind.DENIED, Reason.AGENT_BLOCKED, "b")
     assert str(A) in told.detail
+
+
+@pytest.mark.parametrize("reason", [None, Reason.AGENT_NOT_ACTIVE])
+def test_whoever_shows_a_blocked_svid_is_told_which(reason: Reason | None) -> None:
+    """An agent that may attest anew is told so, by the reason that makes it do that."""
+    told = serial_refusal(block(SubjectKind.SERIAL, "7"), "7", A, reattestable=reason is not None)
+    assert (told.kind, told.reason, told.value) == (Kind.DENIED, reason, "b")
+    assert f'the X.509-SVID 7 of "{A}"' in told.detail
 
 
 def test_issued_svid_is_blocked_by_any_part_of_its_row() -> None:
