@@ -86,6 +86,7 @@ class Tasks:
                 self._judge_failure(step, refusal)
                 self.link.failed(step.value, refusal, self.clock.now())
                 log.warning("%s failed: %s", step.value, refusal)
+                await self._trust_anew(refusal)
                 await self._pause(failures)
                 failures += 1
 
@@ -256,8 +257,13 @@ class Tasks:
             return failures
         say = log.info if refusal.kind in UNREACHED else log.warning
         say("%s failed: %s", what, refusal)
+        await self._trust_anew(refusal)
         await self._pause(failures)
         return failures + 1
+
+    async def _trust_anew(self, refusal: Refusal) -> None:
+        if refusal.kind is Kind.UNAUTHENTICATED:
+            await self.joining.trust_anew(self.servers.address)
 
     async def _pause(self, failures: int) -> None:
         """Wait before the next attempt, but not when a server has answered another task."""

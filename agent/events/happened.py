@@ -47,6 +47,14 @@ class StandingLost:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthoritiesTrusted:
+    """The configured source vouched for authorities of the server that we had not known."""
+
+    address: str
+    authorities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EntriesSynced:
     """The entries we may serve were compared with the server's."""
 
@@ -176,6 +184,7 @@ Event = (
     NodeAttested
     | NodeRenewed
     | StandingLost
+    | AuthoritiesTrusted
     | EntriesSynced
     | SvidReceived
     | TokenReceived

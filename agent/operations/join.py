@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
-from agent.events.happened import NodeAttested
+from agent.events.happened import AuthoritiesTrusted, NodeAttested
 from agent.events.journal import Journal
+from agent.membership.authorities import newer_authorities
 from agent.operations.member import Member
 from agent.operations.signing_request import signing_request
 from agent.operations.synchronise import Synchronisation, judge_own
@@ -64,6 +66,29 @@ class Joining:
         """
         with self._member.replacing():
             return await self._join(addresses)
+
+    async def trust_anew(self, address: str) -> None:
+        """Take on authorities of a server that lost its keys, if the configured source knows them.
+
+        Such a server shows an authority that nobody has heard of by the one before.
+        """
+        if not self._source.proves:
+            return
+        try:
+            vouched = await self._source.bundle(address, self._open_unjudged)
+            known = self._known_bundle()
+            newer = newer_authorities(known, vouched) if known and vouched else ()
+            if known is None or not newer:
+                return
+            names = tuple(each.subject_key_id for each in newer)
+            self._journal.record(AuthoritiesTrusted(address, names))
+            both = (*known.x509_authorities, *newer)
+            self._sync.learn_bundles([replace(known, x509_authorities=both)])
+            await self._sync.keep_bundles()
+        except Refusal as refusal:
+            log.info("%s", refusal)
+            return
+        log.warning("the server at %s has authorities anew: %s", address, ", ".join(names))
 
     async def _join(self, addresses: tuple[str, ...]) -> str:
         key_id, key = await self._member.next_key()

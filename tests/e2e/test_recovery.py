@@ -1,5 +1,6 @@
 """A server that is away for long, an agent that was stopped, and how both recover by themselves."""
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -179,6 +180,28 @@ def test_an_agent_that_was_stopped_heals_within_seconds(place: Path) -> None:
                     agent.process.send_signal(signal.SIGCONT)
                     eventually(lambda before=before: subscriber.serials - before, 5, agent.said)
             eventually(lambda: serves(agent), 5)
+            assert "Traceback" not in agent.said + server.said
+
+
+def test_a_server_that_lost_its_keys_is_followed(place: Path) -> None:
+    """Its next authority is unknown to its agents: the bundle file vouches for it, at once."""
+    nodes = NodeCa.made_in(place / "nodes")
+    server = ServerProgram(place / "ca", {}, nodes.server)
+    with closing(server):
+        server.begin()
+        agent = x509pop_agent(place, server, nodes)
+        with closing(agent):
+            agent_id = agent.begin().agent_id
+            server.entry(agent_id, "/w")
+            eventually(lambda: serves(agent), 10)
+            keep_port(server)
+            server.stop()
+            shutil.rmtree(server.folder / "private" / "keys")
+            server.begin()
+            server.entry(agent_id, "/x")
+            eventually(lambda: len(fetch(agent.workload_socket)) == 2, 30, agent.said)
+            assert "has authorities anew" in agent.said
+            assert agent.said.count("attested as") <= 1
             assert "Traceback" not in agent.said + server.said
 
 

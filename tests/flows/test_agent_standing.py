@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.attestation.situation import SYNCHRONISATION
 from agent.membership.standing import Phase
 from finial.spiffe.refusal import Kind, Reason, Refusal
 from tests.doubles.ca import SmallCa
@@ -177,6 +178,36 @@ def test_after_a_long_absence_a_reattestable_agent_recovers_by_itself(tmp_path: 
             standing = agent.parts.member.standing
             await until_in_time(played, lambda: standing.value.phase is Phase.ATTESTED, step=30)
             await agent.fetch()
+
+    play(act)
+
+
+def test_a_server_that_lost_its_keys_is_followed_by_its_bundle_file() -> None:
+    """No authority that the agent knew vouches for the next: the file does, if it is a newer one."""
+
+    async def act(played: Scene) -> None:
+        played.server.entry("a", "/web", ME)
+        file = played.folder / "bundle.pem"
+        removed = SmallCa(now=played.server.ca.now - 3600)
+        async with played.agent() as agent:
+            bundles = agent.parts.tasks.holdings
+            before = bundles.value.own_bundle
+            await played.server.stop()
+            # OpenSSL judges by the machine's clock, so that it cannot begin in the future.
+            played.server.rotate_ca(SmallCa(now=played.server.ca.now + 5))
+            file.write_bytes(removed.pem)
+            await played.server.start()
+            failing = agent.parts.tasks.link.troubles
+            await until_in_time(played, lambda: SYNCHRONISATION in failing, step=1)
+            assert bundles.value.own_bundle == before
+            file.write_bytes(removed.pem + played.server.ca.pem)
+            await until_in_time(played, agent.parts.is_connected, step=30)
+            ders = {each.der for each in bundles.value.own_bundle.x509_authorities}
+            assert played.server.ca.der in ders
+            assert removed.der not in ders
+            [record] = agent.records.named("authorities_trusted")
+            assert record["authorities"]
+        assert played.server.asked.count("AttestAgent") == 1
 
     play(act)
 
