@@ -25,6 +25,12 @@ _DETAIL = 10
 @click.option("--for", "lasting", help="How long it lasts, such as 2h; instead of --until.")
 @click.option("--dry-run", is_flag=True, help="Say what it would hit, and block nothing.")
 @click.option(
+    "--force",
+    is_flag=True,
+    help="Block it although it hits nothing that the server knows of: a selector that workloads "
+    "may show one day, a serial number from before a restore.",
+)
+@click.option(
     "--wait",
     type=click.FloatRange(0, 10),
     default=2.0,
@@ -41,6 +47,7 @@ def block(
     until: str | None,
     lasting: str | None,
     dry_run: bool,
+    force: bool,
     wait: float,
     place: Place,
     output: str,
@@ -62,11 +69,9 @@ def block(
     end = _end(until, lasting)
     if end:
         wish["until"] = end
+    how: dict[str, Any] = {"dry_run": "true"} if dry_run else {"wait": wait}
     with Administration(place) as server:
-        if dry_run:
-            made = server.post("/v1/blocks", wish, dry_run="true")
-        else:
-            made = server.post("/v1/blocks", wish, wait=wait)
+        made = server.post("/v1/blocks", wish, **how, force="true" if force else None)
     if output == "json":
         print_json(made)
     else:

@@ -252,6 +252,31 @@ def test_what_hits_nothing_and_the_server_itself_are_refused(tmp_path: Path) -> 
     play(tmp_path, act)
 
 
+def test_what_nobody_knows_of_yet_is_blocked_by_force(tmp_path: Path) -> None:
+    """A program that no entry names, an SVID from before a restore: agents are told all the same."""
+
+    async def act(built: House) -> None:
+        world = built.world
+        program = f"unix:sha256:{'ab' * 32}"
+        for subject, kind in (
+            (program, SubjectKind.SELECTOR),
+            (4711, SubjectKind.SERIAL),
+            ("4711", SubjectKind.JTI),
+        ):
+            unknown = wish(subject, kind)
+            assert (await refused(create_block(world, SYSTEM, unknown))).kind is Kind.NOT_FOUND
+            assert (await preview_block(world, SYSTEM, unknown, force=True)).outlook.is_empty
+            await create_block(world, SYSTEM, unknown, force=True)
+        told_now = world.known.blocks_told.value.document
+        assert set(told_now.selectors) == {program}
+        assert set(told_now.serials) == set(told_now.jtis) == {"4711"}
+        server = wish("spiffe://example.org/spire/server")
+        refusal = await refused(create_block(world, SYSTEM, server, force=True))
+        assert refusal.kind is Kind.PRECONDITION
+
+    play(tmp_path, act)
+
+
 def test_an_identity_of_a_federated_trust_domain_is_blocked(tmp_path: Path) -> None:
     """Agents are told, although nothing here was issued for it; one of a stranger is not blocked."""
 

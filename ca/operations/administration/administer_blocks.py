@@ -64,25 +64,28 @@ class Blocking:
     reception: Reception | None = field(default=None)
 
 
-async def preview_block(world: World, actor: Actor, wish: BlockWish) -> Blocking:
+async def preview_block(
+    world: World, actor: Actor, wish: BlockWish, *, force: bool = False
+) -> Blocking:
     """Say what a block would hit, and block nothing.
 
     Raises: Refusal of kind INVALID; PRECONDITION for the server's own ID; NOT_FOUND when nothing
-        would be hit.
+        that is known would be hit, without `force`.
     """
     block = _judged(world, actor, wish)
-    return Blocking(block, await _outlook(world, block))
+    return Blocking(block, await _outlook(world, block, empty=force))
 
 
 async def create_block(
-    world: World, actor: Actor, wish: BlockWish, *, wait: float = 0.0
+    world: World, actor: Actor, wish: BlockWish, *, wait: float = 0.0, force: bool = False
 ) -> Blocking:
     """Block something, at once; wait at most so many seconds until agents enforce it.
 
     It takes the place of a block of the same that ends sooner, without a moment between.
 
     Raises: Refusal of kind INVALID; PRECONDITION for the server's own ID; NOT_FOUND when nothing
-        would be hit; EXISTS when it is blocked already for as long; EXHAUSTED; UNAVAILABLE.
+        that is known would be hit, without `force`; EXISTS when it is blocked already for as
+        long; EXHAUSTED; UNAVAILABLE.
     """
     block = _judged(world, actor, wish)
     if size_of((*world.known.blocks, block)) > MAX_SIZE:
@@ -92,7 +95,7 @@ async def create_block(
             remedy="unblock what is over, or block what several have in common",
         )
     if block.kind in _ALONE or not _is_registered(world, block):
-        await _outlook(world, block)
+        await _outlook(world, block, empty=force)
     begun = world.clock.monotonic()
     before = await world.datastore.create_block(block)
     await world.follower.caught_up()
@@ -100,7 +103,7 @@ async def create_block(
     await publish_blocks(world)
     reception = await _received(world, begun, min(wait, LONGEST_WAIT))
     # Looked at once more: what was issued until the block was in force is in the ledger now.
-    return Blocking(block, await _outlook(world, block, known=True), reception)
+    return Blocking(block, await _outlook(world, block, in_force=True), reception)
 
 
 async def remove_block(world: World, actor: Actor, block_id: str) -> Block:
@@ -123,7 +126,7 @@ async def show_block(world: World, block_id: str) -> Blocking:
     block = world.known.blocks.get(block_id)
     if block is None:
         raise block_not_found(block_id)
-    return Blocking(block, await _outlook(world, block, known=True), reception(world))
+    return Blocking(block, await _outlook(world, block, in_force=True), reception(world))
 
 
 def list_blocks(world: World) -> tuple[Block, ...]:
@@ -200,8 +203,10 @@ def _judged(world: World, actor: Actor, wish: BlockWish) -> Block:
     )
 
 
-async def _outlook(world: World, block: Block, *, known: bool = False) -> Outlook:
-    """Look at what a block hits; with `known`, also when that is nothing any more.
+async def _outlook(
+    world: World, block: Block, *, in_force: bool = False, empty: bool = False
+) -> Outlook:
+    """Look at what a block hits; in force, or with `empty`, that may be nothing.
 
     Raises: Refusal of kind NOT_FOUND.
     """
@@ -211,7 +216,7 @@ async def _outlook(world: World, block: Block, *, known: bool = False) -> Outloo
     svids, more = await world.datastore.live_svids(wanted_by(reach), world.clock.now())
     agents = frozenset(map(SpiffeId.parse, reach.agents))
     # One that is blocked is cut off, whether its connection has ended by now or not.
-    connected = frozenset(world.streams.agents) - (agents if known else frozenset())
+    connected = frozenset(world.streams.agents) - (agents if in_force else frozenset())
     away = {
         node.id: int(world.streams.left_at(node.id) or 0)
         for node in world.known.nodes
@@ -227,13 +232,13 @@ async def _outlook(world: World, block: Block, *, known: bool = False) -> Outloo
         more,
         _is_federated(world, block),
     )
-    if outlook.is_empty and not known:
+    if outlook.is_empty and not (in_force or empty):
         raise Refusal(
             Kind.NOT_FOUND,
             "this hits nothing: no entry, no agent and no live SVID",
             field="subject",
             value=block.subject[:80],
-            remedy="check the spelling; finial entry list shows what is registered",
+            remedy="check the spelling; force it if the server need not know what it hits",
         )
     return outlook
 

@@ -71,6 +71,20 @@ def test_what_cannot_be_blocked_is_refused(tmp_path: Path) -> None:
     at_desk(tmp_path, act)
 
 
+def test_what_hits_nothing_is_blocked_by_force(tmp_path: Path) -> None:
+    """Nothing has to be known of what is blocked, if somebody insists; the preview insists, too."""
+
+    async def act(desk: Desk) -> None:
+        unknown = {**LEAK, "kind": "serial", "subject": "4711"}
+        problem(await desk.ask("POST", "/v1/blocks", unknown), 404)
+        seen = await desk.ask("POST", "/v1/blocks?force=true&dry_run=true", unknown)
+        assert (seen.status_code, seen.json()["hits"]["entry_count"]) == (200, 0)
+        made = await desk.ask("POST", "/v1/blocks?force=true", unknown)
+        assert made.status_code == 201, made.text
+
+    at_desk(tmp_path, act)
+
+
 def test_a_block_may_have_an_end(tmp_path: Path) -> None:
     """An instant with its offset from UTC, which is still to come."""
 

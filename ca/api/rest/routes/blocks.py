@@ -51,18 +51,20 @@ async def block(
     caller: Writer,
     body: NewBlock,
     dry_run: bool = False,
+    force: bool = False,
     wait: Wait = 0.0,
 ) -> BlockingDocument:
     """Lock out an identity, an entry, an agent, a selector, a serial number or a token, at once.
 
     With `dry_run` nothing is blocked, and the answer (200) says what would be hit. What hits
-    nothing is refused, as is the server's own ID.
+    nothing that the server knows of is refused without `force`, as is the server's own ID always.
     """
-    world = world_of(request)
+    world, wish = world_of(request), body.wish
     if dry_run:
         response.status_code = 200
-        return BlockingDocument.of(await preview_block(world, caller.actor, body.wish))
-    return BlockingDocument.of(await create_block(world, caller.actor, body.wish, wait=wait))
+        return BlockingDocument.of(await preview_block(world, caller.actor, wish, force=force))
+    made = await create_block(world, caller.actor, wish, wait=wait, force=force)
+    return BlockingDocument.of(made)
 
 
 @router.get("/blocks")
