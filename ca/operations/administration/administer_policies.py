@@ -15,6 +15,7 @@ from ca.events.happened import Actor
 from ca.operations.administration.administer_modes import is_served
 from ca.operations.publish_policies import identities_asked_for
 from ca.operations.world import World
+from ca.registry.page import Page
 from ca.registry.policy.policy_index import UNSET
 from ca.registry.policy.stored import PolicyVersion, StoredPolicy
 from finial.blocks import Block
@@ -69,9 +70,9 @@ class Explained:
         return self.decision.allowed and not (self.strange and self.mode is Mode.ENFORCE)
 
 
-def list_policies(world: World) -> tuple[StoredPolicy, ...]:
-    """Return all policies by name."""
-    return tuple(world.known.policies)
+def list_policies(world: World, size: int, token: str) -> Page[StoredPolicy]:
+    """Return a page of the policies by name; a size of 0 means all."""
+    return world.known.policies.page(size, token)
 
 
 def find_policy(world: World, policy_id: str) -> StoredPolicy:

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from ca.registry.page import Page, cut
 from ca.registry.policy.stored import AuditLevel, CalleeMode, StoredPolicy
 from finial.policy.decision import Mode
 from finial.policy.document import PolicyDocument, PolicyText, read_policy
@@ -41,6 +42,14 @@ class PolicyIndex:
     def __iter__(self) -> Iterator[StoredPolicy]:
         """By name."""
         return (self._names[name] for name in sorted(self._names))
+
+    def page(self, size: int, token: str = "") -> Page[StoredPolicy]:
+        """Some of them by name; the token is the name of the last one before.
+
+        Raises: Refusal of kind INVALID for a negative size.
+        """
+        items, is_more = cut((each for each in self if each.name > token), size)
+        return Page(items, items[-1].name if is_more else "")
 
     @property
     def modes(self) -> tuple[CalleeMode, ...]:

@@ -50,6 +50,16 @@ def test_policies_are_found() -> None:
     assert names(index.deciding) == ["a", "b"]
 
 
+def test_policies_are_listed_page_by_page() -> None:
+    """Each page says which name it ended with; the last one says nothing."""
+    index = indexed([rule(each) for each in "dbca"])
+    first = index.page(3)
+    assert ([each.name for each in first.items], first.next_token) == (["a", "b", "c"], "c")
+    last = index.page(3, first.next_token)
+    assert ([each.name for each in last.items], last.next_token) == (["d"], "")
+    assert len(index.page(0).items) == 4
+
+
 def test_mode_is_that_of_the_nearest() -> None:
     """A callee's own mode, or that of the longest prefix above it; without any it is open."""
     own = mode("spiffe://example.org/team-a/web", Mode.OPEN)

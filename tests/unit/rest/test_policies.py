@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from finial.spiffe.bundle import Bundle
 from finial.spiffe.identity import TrustDomain
@@ -28,6 +29,24 @@ async def made(desk: Desk, **members: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+def test_policies_are_listed_page_by_page(tmp_path: Path) -> None:
+    """However many there are, an answer has a bounded number of them."""
+
+    async def act(desk: Desk) -> None:
+        await made(desk)
+        await made(desk, rule=RULE | {"name": "another"})
+        names: list[str] = []
+        token = ""
+        while len(names) < 2:
+            query = f"/v1/policies?page_size=1&page_token={quote(token)}"
+            page = (await desk.ask("GET", query)).json()
+            names += [each["name"] for each in page["items"]]
+            token = page["next_page_token"]
+        assert (names, token) == (["another", RULE["name"]], "")
+
+    at_desk(tmp_path, act)
 
 
 def test_a_policy_lives_by_versions(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Request, Response, Security
 from ca.api.rest.access import Administrator, authorized, world_of
 from ca.api.rest.preconditions import etag, expected_revision
 from ca.api.rest.shapes.ids import whole_id
+from ca.api.rest.shapes.paging import DEFAULT_SIZE, Size, Token
 from ca.api.rest.shapes.parsing import required
 from ca.api.rest.shapes.policy import (
     AppliedDocument,
@@ -65,10 +66,13 @@ async def make_policy(
 
 
 @router.get("/policies")
-async def get_policies(request: Request, caller: Reader) -> Page[PolicyDocument]:
-    """List all policies by name."""
-    found = list_policies(world_of(request))
-    return Page(items=[PolicyDocument.of(each) for each in found], next_page_token="")
+async def get_policies(
+    request: Request, caller: Reader, size: Size = DEFAULT_SIZE, token: Token = ""
+) -> Page[PolicyDocument]:
+    """List policies by name."""
+    page = list_policies(world_of(request), size, token)
+    items = [PolicyDocument.of(each) for each in page.items]
+    return Page(items=items, next_page_token=page.next_token)
 
 
 @router.post("/policies:apply")
