@@ -32,15 +32,25 @@ def deciding(bench: Bench) -> dict[str, float]:
                 found |= _with_rules(bench.driver, agent, rules, requests)
         if bench.opa:
             for rules in BESIDE:
-                found |= _of_opa(bench.driver, bench.opa, rules, requests)
+                peer = _of_opa(bench.driver, bench.opa, rules, requests)
+                found |= peer | _compared(rules, found, peer)
     return found
 
 
 def _of_opa(driver: str, program: str, rules: int, requests: Path) -> dict[str, float]:
     with opa(program, rules) as (pid, socket):
         write_requests(requests, rules)
-        name = f"OPA, {rules:,} rules indexed by hand"
-        return _decided(name, driver, pid, socket, requests)
+        return _decided(f"{rules:,} rules, OPA", driver, pid, socket, requests)
+
+
+def _compared(rules: int, ours: dict[str, float], peer: dict[str, float]) -> dict[str, float]:
+    """What finial needs of what OPA needs for the same."""
+    name = f"{rules:,} rules"
+    return {
+        f"{name}, finial / OPA: {figure}": ours[f"{name}, {figure}"]
+        / peer[f"{name}, OPA, {figure}"]
+        for figure in (f"{RATE:,}/s: p50 ms", f"{RATE:,}/s: us", "full load: us")
+    }
 
 
 def _with_rules(driver: str, agent: Ruling, rules: int, requests: Path) -> dict[str, float]:
