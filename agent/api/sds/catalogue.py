@@ -3,7 +3,7 @@
 The rules, for names that Envoy's configuration holds:
 
 - `default`: the certificate of the caller's default identity (the oldest entry's, WAPI-53), and
-  never another's while that one is being signed;
+  never another's while that one is being signed, or is blocked;
 - a SPIFFE ID: the certificate of that identity, if it is one of the caller's;
 - `ROOTCA`, or the ID of the own trust domain: what peers of the own domain are verified by;
 - the ID of a trust domain that one of the caller's entries federates with: the same for that one;
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.api.sds.secret import Form, Secret, Trust, certificate, validation
+from agent.cache.entitlement import by_age
 from agent.cache.view import Identity, View, Withheld
 from agent.cache.x509_svids import HeldSvid
 from agent.settings import Sds
@@ -106,7 +107,7 @@ class Catalogue:
 
     def _find(self, name: str) -> Secret | Missing:
         if name == self._names.default_svid_name:
-            return self._certificate(name, self.view.identities[:1]) or self._denied()
+            return self._certificate(name, self._default()) or self._denied()
         if name == self._names.default_bundle_name:
             return self._bundle(name, self._own)
         if name == self._names.default_all_bundles_name:
@@ -119,6 +120,12 @@ class Catalogue:
             return self._bundle(name, spiffe_id.trust_domain)
         found = [each for each in self.view.identities if each.spiffe_id == spiffe_id]
         return self._certificate(name, found) or self._denied(name, spiffe_id)
+
+    def _default(self) -> Sequence[Identity]:
+        """The identity of the oldest entry; nobody takes its place while it is blocked."""
+        every: tuple[Identity | Withheld, ...] = (*self.view.identities, *self.view.withheld)
+        oldest = min(every, key=lambda each: by_age(each.entitlement), default=None)
+        return (oldest,) if isinstance(oldest, Identity) else ()
 
     def _certificate(self, name: str, identities: Sequence[Identity]) -> Secret | Missing | None:
         """What the first of them is shown by that is signed."""
@@ -198,6 +205,6 @@ class Catalogue:
         identities = self.view.identities
         if interest.everything:
             return list(identities)
-        first = identities[:1] if self._names.default_svid_name in interest.names else ()
+        first = self._default() if self._names.default_svid_name in interest.names else ()
         others = (each for each in identities if str(each.spiffe_id) in interest.names)
         return list({each.entitlement.id: each for each in (*first, *others)}.values())

@@ -118,6 +118,17 @@ def test_a_blocked_identity_is_denied_as_such() -> None:
     assert missing.withheld
 
 
+def test_nobody_takes_the_place_of_a_blocked_default_identity() -> None:
+    """Who was to be shown as one identity is never shown as another because of a block."""
+    both = entitlement("a", created_at=1), entitlement("b", created_at=2)
+    found = offered(*both, names="default spiffe://example.org/b", spiffe_ids=A)
+    assert set(found.secrets) == {"spiffe://example.org/b"}
+    assert found.missing["default"].kind is Kind.DENIED
+    assert [each.entitlement.id for each in found.missing["default"].withheld] == ["a"]
+    younger = offered(*both, names="default", spiffe_ids="spiffe://example.org/b")
+    assert set(younger.secrets) == {"default"}
+
+
 def test_a_foreign_bundle_needs_an_entry_that_federates() -> None:
     """The own trust domain's and the federated ones', and no other."""
     federates = entitlement("a", federates=["friend.test", "empty.test", "late.test"])
