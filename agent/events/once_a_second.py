@@ -10,8 +10,7 @@ MOST: Final = 100
 class OnceASecond:
     """Lets each be told once in a second of the clock, and so many in all."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._second = 0.0
         self._told: set[Hashable] = set()
 
@@ -20,7 +19,7 @@ class OnceASecond:
         if now // 1 != self._second:
             self._second = now // 1
             self._told.clear()
-        if key in self._told or len(self._told) >= self._most:
+        if key in self._told or len(self._told) >= MOST:
             return False
         self._told.add(key)
         return True

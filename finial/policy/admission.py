@@ -45,16 +45,6 @@ class Known:
     attributes: Collection[str]
 
 
-def judge_policy(policy: PolicyText, known: Known) -> tuple[Statement, ...]:
-    """The statements of a policy that may be registered.
-
-    Raises: Refusal of kind INVALID, the first of `faults`.
-    """
-    for refusal in faults(policy, known):
-        raise refusal
-    return read_policy(policy)
-
-
 def faults(policy: PolicyText, known: Known) -> Iterator[Refusal]:
     """All reasons against a policy, each with field, value and remedy where there are some."""
     try:

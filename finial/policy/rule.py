@@ -95,25 +95,6 @@ def read_rule(document: bytes) -> Rule:
         ) from error
 
 
-def write_rule(rule: Rule) -> bytes:
-    """Write a rule as JSON, what is empty left out."""
-    document: dict[str, object] = {
-        "name": rule.name,
-        "from": _shown(rule.callers),
-        "to": _shown(rule.callees),
-    }
-    if rule.methods:
-        document["methods"] = rule.methods
-    if rule.paths:
-        document["paths"] = [str(each) for each in rule.paths]
-    if rule.caller_has or rule.callee_has:
-        sides = {"caller": rule.caller_has, "callee": rule.callee_has}
-        document["when"] = {side: _conditions(has) for side, has in sides.items() if has}
-    if rule.effect is Effect.DENY:
-        document["effect"] = rule.effect
-    return msgspec.json.encode(document)
-
-
 def judge_name(name: str) -> str:
     """Give a policy's name back: 1 to 128 characters without control characters.
 
@@ -170,14 +151,6 @@ def _judge_count(field: str, count: int) -> None:
     if count > MAX_LISTED:
         fault = f"a rule names at most {MAX_LISTED} of them, not {count}"
         raise Refusal(Kind.INVALID, fault, field=field, remedy="write several rules")
-
-
-def _shown(patterns: Sequence[IdPattern]) -> str | list[str]:
-    return str(patterns[0]) if len(patterns) == 1 else [str(each) for each in patterns]
-
-
-def _conditions(has: Conditions) -> dict[str, object]:
-    return {name: values[0] if len(values) == 1 else values for name, values in has}
 
 
 def _spoken(error: str) -> str:

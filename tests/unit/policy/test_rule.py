@@ -6,7 +6,7 @@ import pytest
 
 from finial.policy.cedar.text import rule_text
 from finial.policy.path.pattern import PathPattern
-from finial.policy.rule import MAX_TEXT, Effect, judge_name, read_rule, write_rule
+from finial.policy.rule import MAX_TEXT, Effect, judge_name, read_rule
 from finial.policy.statement import Statement
 from finial.spiffe.identity import SpiffeId
 from finial.spiffe.refusal import Kind, Refusal
@@ -69,13 +69,10 @@ def rule(**members: object) -> bytes:
     ids=range(6),
 )
 def test_a_rule_is_a_statement_in_cedar(members: dict[str, object], text: str) -> None:
-    """Both forms are one: what a rule says can be read in Cedar; and it is written as it was."""
+    """Both forms are one: what a rule says can be read in Cedar."""
     document = json.loads(json.dumps({**LEAST, **members}).replace("\\\\u00e9", "\\u00e9"))
     read = read_rule(json.dumps(document).encode())
     assert rule_text(read) == text
-    assert read_rule(write_rule(read)) == read
-    written = json.loads(write_rule(read))
-    assert set(written) == set(document)
 
 
 @pytest.mark.parametrize(
